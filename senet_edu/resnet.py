@@ -18,7 +18,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from senet_edu.se import SEBlock
+from senet_edu.relatives import make_attention
 
 PLACEMENTS = ("standard", "pre", "post", "identity", "3x3", "none")
 STRIDES_IN = ("3x3", "1x1")
@@ -242,8 +242,8 @@ class ResNet(nn.Module):
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(channels, num_classes)
 
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Conv2d) and ".se." not in name:  # attention initializes itself
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             elif zero_init_residual and isinstance(module, ResidualBlock):
                 nn.init.zeros_((module.bn3 if isinstance(module, Bottleneck) else module.bn2).weight)
@@ -282,7 +282,8 @@ def create_model(name: str, **options: Any) -> ResNet:
 
 
 # Builders. The plain ones take the keyword arguments of `ResNet`: num_classes, zero_init_residual, and for networks of
-# bottlenecks stride_in, groups and base_width. Those with SE also take reduction, min_hidden, bias, placement, stages.
+# bottlenecks stride_in, groups and base_width. Those with SE also take reduction, min_hidden, bias, placement, stages,
+# and attention: a name of `relatives.ATTENTION`, a class, or a function from the number of channels to a module.
 
 
 def _imagenet(block: type[BasicBlock] | type[Bottleneck], depths: Sequence[int], **options: Any) -> ResNet:
@@ -297,14 +298,19 @@ def _cifar(block: type[BasicBlock] | type[Bottleneck], n: int, *, num_classes: i
 def _se(
     plain: Callable[..., ResNet],
     *,
-    reduction: int = 16,
-    min_hidden: int = 1,
-    bias: bool = False,
+    attention: str | Callable[[int], nn.Module] = "se",
+    reduction: int | None = None,
+    min_hidden: int | None = None,
+    bias: bool | None = None,
     placement: str = "standard",
     **options: Any,
 ) -> ResNet:
-    """The network of a plain builder with SE blocks in it."""
-    make_se = partial(SEBlock, reduction=reduction, min_hidden=min_hidden, bias=bias)
+    """The network of a plain builder with SE blocks, or a relative of theirs by name or class, in it.
+
+    What is None is left to the block: r = 16, no biases and a hidden width of at least 1 for `"se"`.
+    """
+    given = {"reduction": reduction, "min_hidden": min_hidden, "bias": bias}
+    make_se = partial(make_attention, attention, **{name: value for name, value in given.items() if value is not None})
     return plain(make_se=make_se, placement=placement, **options)
 
 
