@@ -1,0 +1,196 @@
+"""What a network costs: parameters, multiply-adds, and measured time and memory.
+
+Multiply-adds are those of convolutions and linear layers, the count behind the paper's "3.86 GFLOPs" of ResNet-50.
+Batch norms, activations and additions are left out, as usual: together they are well under one percent. They do cost
+time, which `measure_latency` shows.
+"""
+
+from __future__ import annotations
+
+import copy
+import statistics
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from senet_edu.se import SEBlock
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Parameters, and multiply-adds for one input, of a part of a network."""
+
+    name: str
+    parameters: int
+    multiply_adds: int
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Median time of a forward pass, and on CUDA the memory it takes beyond weights and input (elsewhere None)."""
+
+    milliseconds: float
+    peak_bytes: int | None
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Number of trainable and frozen parameters; statistics of batch norms are not parameters."""
+    return sum(p.numel() for p in model.parameters())
+
+
+def se_parameters(stages: Iterable[tuple[int, int]], reduction: int = 16, *, bias: bool = False) -> int:
+    """Parameters of all SE blocks of a network by equation 5: (2/r) Σ_s N_s C_s².
+
+    Args:
+        stages: for each stage its number of blocks N_s and the channels C_s that its SE blocks see. ResNet-50 has
+            `[(3, 256), (4, 512), (6, 1024), (3, 2048)]`.
+        reduction: r. Where it does not divide C_s, the hidden width C_s / r is rounded down, to at least 1, as in
+            `SEBlock`.
+        bias: count the biases of the two linear layers also: Σ_s N_s (C_s / r + C_s).
+
+    Raises:
+        ValueError: reduction is less than 1.
+    """
+    if reduction < 1:
+        raise ValueError(f"reduction must be at least 1, got {reduction!r}")
+    total = 0
+    for blocks, channels in stages:
+        hidden = max(1, channels // reduction)
+        total += blocks * (2 * channels * hidden + (hidden + channels if bias else 0))
+    return total
+
+
+def cost_by_module(model: nn.Module, input_size: Sequence[int], *, elementwise: bool = False) -> list[Cost]:
+    """A row for every module with parameters of its own, in the order in which the network calls them.
+
+    A copy of the model runs in eval mode on the meta device, that is, on shapes without numbers. The model itself is
+    not touched.
+
+    Args:
+        model: a network that takes one image batch.
+        input_size: `(channels, height, width)` of one input.
+        elementwise: count also what each `SEBlock` does to its input `(C, H, W)` itself, in two rows without
+            parameters: `….se.squeeze`, C·H·W additions, and `….se.rescale`, C·H·W multiplications.
+
+    Raises:
+        ValueError: input_size is not three positive numbers.
+    """
+    if len(input_size) != 3 or min(input_size) < 1:
+        raise ValueError(f"input_size must be (channels, height, width), each at least 1; got {tuple(input_size)}")
+    dry = copy.deepcopy(getattr(model, "_orig_mod", model)).to("meta").eval()  # _orig_mod: within a compiled model
+    parameters = {name: sum(p.numel() for p in m.parameters(recurse=False)) for name, m in dry.named_modules()}
+    counts: dict[str, int] = {}
+
+    def count(name: str, n: int) -> None:
+        counts[name] = counts.get(name, 0) + n
+
+    def before(module: nn.Module, args: tuple[Tensor, ...], *, name: str) -> None:
+        count(f"{name}.squeeze".lstrip("."), args[0].numel())
+
+    def after(module: nn.Module, args: tuple[Tensor, ...], out: Tensor, *, name: str) -> None:
+        if isinstance(module, SEBlock):
+            count(f"{name}.rescale".lstrip("."), out.numel())
+        elif isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)):
+            count(name, out.numel() * module.weight[0].numel())  # an output takes one for each weight of its filter
+        else:
+            count(name, 0)
+
+    for name, module in dry.named_modules():
+        if isinstance(module, SEBlock) and elementwise:
+            module.register_forward_pre_hook(partial(before, name=name))
+        if isinstance(module, SEBlock) and elementwise or parameters[name]:
+            module.register_forward_hook(partial(after, name=name))
+    dtype = next((p.dtype for p in dry.parameters()), None)
+    with torch.no_grad():
+        dry(torch.empty(1, *input_size, dtype=dtype, device="meta"))
+    for name, n in parameters.items():  # parts that eval mode does not call, such as an auxiliary classifier
+        if n:
+            counts.setdefault(name, 0)
+    return [Cost(name, parameters.get(name, 0), n) for name, n in counts.items()]
+
+
+def cost_by_stage(model: nn.Module, input_size: Sequence[int], *, elementwise: bool = False) -> list[Cost]:
+    """The rows of `cost_by_module` summed over the network's direct children: `stem`, `layer1`, …, `fc`.
+
+    `stem` is the first convolution with its batch norm, `conv1` and `bn1`.
+    """
+    rows: dict[str, Cost] = {}
+    for part in cost_by_module(model, input_size, elementwise=elementwise):
+        child = part.name.split(".")[0]
+        name = "stem" if child in ("conv1", "bn1") else child
+        so_far = rows.get(name, Cost(name, 0, 0))
+        rows[name] = Cost(name, so_far.parameters + part.parameters, so_far.multiply_adds + part.multiply_adds)
+    return list(rows.values())
+
+
+def multiply_adds(model: nn.Module, input_size: Sequence[int], *, elementwise: bool = False) -> int:
+    """Multiply-adds of one input `(channels, height, width)`; see `cost_by_module`.
+
+    ResNet-50 at 224x224: 4.089 G with `stride_in="3x3"`, 3.858 G with `"1x1"`, the paper's 3.86 G (Table 2).
+    """
+    return sum(row.multiply_adds for row in cost_by_module(model, input_size, elementwise=elementwise))
+
+
+def se_cost(model: nn.Module, input_size: Sequence[int]) -> list[Cost]:
+    """What the SE blocks of a network add, in three rows: `squeeze`, `excite` (the linear layers) and `rescale`.
+
+    Squeeze and rescale count one for each element of the map that they read. SE-ResNet-50 at 224x224:
+    5.52 M + 2.51 M + 5.52 M = 13.6 M, 0.35 % of ResNet-50.
+
+    Raises:
+        ValueError: the model has no `SEBlock`; input_size is not three positive numbers.
+    """
+    model = getattr(model, "_orig_mod", model)
+    blocks = {name for name, module in model.named_modules() if isinstance(module, SEBlock)}
+    if not blocks:
+        raise ValueError(f"model {type(model).__name__} has no SEBlock")
+    steps = {"squeeze": "squeeze", "fc1": "excite", "fc2": "excite", "rescale": "rescale"}
+    rows = {step: Cost(step, 0, 0) for step in ("squeeze", "excite", "rescale")}
+    for part in cost_by_module(model, input_size, elementwise=True):
+        block, _, layer = part.name.rpartition(".")
+        if block in blocks:
+            row = rows[steps[layer]]
+            total = row.parameters + part.parameters, row.multiply_adds + part.multiply_adds
+            rows[row.name] = Cost(row.name, *total)
+    return list(rows.values())
+
+
+def measure_latency(models: Mapping[str, nn.Module], x: Tensor, repeats: int = 20) -> dict[str, Latency]:
+    """Time forward passes of several models on the same input, in eval mode and without gradients.
+
+    The models take turns, so that a slow moment of the machine strikes all of them, and the median is reported; one
+    pass each warms up and is not counted. x and the models are on one device.
+
+    Raises:
+        ValueError: repeats is less than 1.
+    """
+    if repeats < 1:
+        raise ValueError(f"repeats must be at least 1, got {repeats!r}")
+    cuda = x.device.type == "cuda"
+    modes = {module: module.training for model in models.values() for module in model.modules()}
+    times: dict[str, list[float]] = {name: [] for name in models}
+    peaks: dict[str, int | None] = dict.fromkeys(models)
+    try:
+        for model in models.values():
+            model.eval()
+        with torch.inference_mode():
+            for _ in range(repeats + 1):
+                for name, model in models.items():
+                    if cuda:
+                        torch.cuda.synchronize(x.device)
+                        torch.cuda.reset_peak_memory_stats(x.device)
+                        held = torch.cuda.memory_allocated(x.device)
+                    start = time.perf_counter()
+                    model(x)
+                    if cuda:  # a CUDA call returns before its work is done
+                        torch.cuda.synchronize(x.device)
+                        peaks[name] = torch.cuda.max_memory_allocated(x.device) - held
+                    times[name].append(time.perf_counter() - start)
+    finally:
+        for module, training in modes.items():
+            module.training = training
+    return {name: Latency(1e3 * statistics.median(times[name][1:]), peaks[name]) for name in models}
