@@ -57,6 +57,15 @@ def test_squeezes_and_gates(squeeze, gate):
     torch.testing.assert_close(block(x), torch.einsum("nchw,nc->nchw", x, s))
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_squeeze_in_other_precisions(dtype):
+    torch.manual_seed(0)
+    x = (1000 + 100 * torch.rand(2, 8, 32, 32)).to(dtype)  # half precision cannot hold the sum of a map
+    z = SEBlock(8).squeeze(x)
+    assert z.dtype == dtype
+    torch.testing.assert_close(z.double(), x.double().mean((2, 3)), rtol=4 * torch.finfo(dtype).eps, atol=0)
+
+
 @pytest.mark.parametrize("squeeze", ["avg", "max"])
 def test_gradcheck(squeeze):
     torch.manual_seed(0)
