@@ -1,0 +1,361 @@
+"""Train on CIFAR-10: one recipe, one loop, on a GPU or a CPU.
+
+    python -m senet_edu.train --model se_resnet20 --model-option reduction=4 --seed 0 --out runs/se_resnet20
+
+The folder receives `history.jsonl` (a first line about the run, then a line an epoch), `checkpoint.pt` after every
+epoch and, at the end, `model.safetensors`. `--resume` goes on from the checkpoint and starts anew where there is none.
+
+Where the time goes, and what is done about it: the whole data set lies on the device as uint8; crop and flip are one
+gather a batch; tensors are channels-last; arithmetic is bfloat16 where the processor has it (float16 with loss scaling
+on older GPUs); and early epochs see smaller images (progressive resizing), where a step costs a quarter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from senet_edu import data as datasets
+from senet_edu.data import ImageData, crop_flip, draw_shifts, normalize, pad
+from senet_edu.resnet import create_model
+
+
+def _entry(default: Any, why: str) -> Any:
+    """A field of `Recipe` that says what it is for; the command line's help and chapter 7 show it."""
+    return field(default=default, metadata={"why": why})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the trained weights, apart from the hardware's rounding.
+
+    None of the values was chosen by looking at the test set. A value out of range raises a ValueError that names it.
+    """
+
+    model: str = _entry("se_resnet20", "the network, a name that create_model knows")
+    model_options: dict[str, Any] = field(default_factory=dict, metadata={"why": "keyword arguments for create_model"})
+    data: str = _entry("cifar10", "the data set: cifar10, or procedural, which needs no files")
+    epochs: int = _entry(20, "passes over the training images; few, so that a CPU can do it")
+    batch_size: int = _entry(128, "images a step: enough for batch norm, and few enough for many steps")
+    lr: float = _entry(0.25, "peak of the one-cycle learning rate; it is brief, so it may exceed the usual 0.1")
+    warmup: float = _entry(0.2, "share of the steps in which the rate rises; from there it falls linearly to zero")
+    momentum: float = _entry(0.9, "of SGD, in Nesterov's form: about the last 10 gradients decide a step")
+    weight_decay: float = _entry(5e-4, "pulls convolution and linear weights to zero; batch norm and biases are free")
+    label_smoothing: float = _entry(0.1, "share of the target spread evenly over the classes, against overconfidence")
+    sizes: tuple[tuple[float, int], ...] = _entry(
+        ((0.0, 16), (0.5, 24), (0.75, 32)), "(share of the epochs done, side of the training images from then on)"
+    )
+    seed: int = _entry(0, "decides the first weights, the order of the images, crops and flips")
+
+    def __post_init__(self) -> None:
+        right = {name: getattr(self, name) > 0 for name in ("epochs", "batch_size", "lr")}
+        right["warmup"] = 0 < self.warmup < 1
+        right["sizes"] = self.sizes[0][0] == 0 and list(self.sizes) == sorted(self.sizes) and self.sizes[0][1] > 0
+        for f in fields(self):
+            if not right.get(f.name, True):
+                raise ValueError(f"{f.name} ({f.metadata['why']}) cannot be {getattr(self, f.name)!r}")
+
+    def size_at(self, epoch: int) -> int:
+        """Side of the training images in an epoch, counted from 0."""
+        return [size for start, size in self.sizes if epoch >= start * self.epochs][-1]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `train` returns: the model in eval mode, the facts of the run, and a dictionary an epoch."""
+
+    model: nn.Module
+    about: dict[str, Any]
+    history: list[dict[str, Any]]
+
+
+def precision(device: torch.device) -> torch.dtype:
+    """The dtype for autocast: bfloat16 where the hardware computes it, else float16 on GPUs, else float32."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16
+    if device.type == "cpu" and {"avx512_bf16", "amx_bf16"} & set(_cpuinfo("flags").split()):
+        return torch.bfloat16
+    return torch.float32
+
+
+def autocast(device: torch.device) -> AbstractContextManager:
+    """The context in which forward passes run: `torch.autocast` in `precision(device)`, nothing for float32."""
+    dtype = precision(device)
+    return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)
+
+
+def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
+    """SGD with Nesterov momentum; only weights of convolutions and linear layers decay."""
+    groups = [
+        {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=True, fused=True)
+
+
+def make_scheduler(optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int) -> torch.optim.lr_scheduler.OneCycleLR:
+    """One cycle over so many steps an epoch: up to the peak in the share `warmup`, then down to zero, both linearly."""
+    total = recipe.epochs * steps + 1  # the rate reaches zero one step after the last
+    rise = max(recipe.warmup, 2 / total)  # at least one step, also in the tiniest run
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, recipe.lr, total, pct_start=rise, anneal_strategy="linear", cycle_momentum=False
+    )
+
+
+@torch.inference_mode()
+def evaluate(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int = 500) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy (0..1) in float32 of a model on uint8 images `(N, 3, H, W)`.
+
+    The model is left in eval mode. Images and labels may be on another device than the model.
+    """
+    model.eval()
+    device = next(model.parameters()).device
+    loss = correct = torch.zeros((), device=device)
+    for x, y in zip(images.split(batch_size), labels.split(batch_size)):
+        logits, y = model(normalize(x.to(device))), y.to(device)
+        loss = loss + F.cross_entropy(logits, y, reduction="sum")
+        correct = correct + (logits.argmax(1) == y).sum()
+    return loss.item() / len(labels), correct.item() / len(labels)
+
+
+def train(
+    recipe: Recipe,
+    *,
+    data: ImageData | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    device: str | torch.device | None = None,
+    eval_every: int = 1,
+    on_epoch: Callable[[dict[str, Any]], None] | None = None,
+    progress: bool = True,
+    command: str = "",
+) -> Run:
+    """Train a network by a recipe.
+
+    On a CPU, the same recipe on the same number of threads gives the same weights, also when it was broken off and
+    resumed. GPUs add in varying order, so there the last digits differ.
+
+    Args:
+        recipe: what to train and how.
+        data: the data set; loaded by `recipe.data` when left out.
+        out: folder for the history, the checkpoint and the weights; nothing is written without one. An earlier run in
+            it is replaced, unless it is resumed.
+        resume: go on from the checkpoint in `out`, if there is one.
+        device: a GPU if there is one, by default.
+        eval_every: measure on the test set after every so many epochs, and always after the last.
+        on_epoch: called with each epoch's dictionary.
+        progress: show a bar with loss, accuracy (both of the epoch so far) and remaining time.
+        command: the command line, for the record.
+
+    Raises:
+        FloatingPointError: the loss is no longer finite. The last checkpoint is kept.
+        OSError: a file cannot be written. What was there before is kept.
+        ValueError: the checkpoint in `out` was made by another recipe or from other data.
+    """
+    if eval_every < 1:
+        raise ValueError(f"eval_every must be at least 1 epoch, got {eval_every!r}")
+    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = True  # shapes repeat, so it pays to try which algorithm is fastest
+    data = data or datasets.load(recipe.data)
+    batch_size = min(recipe.batch_size, len(data.train_images))
+    steps = len(data.train_images) // batch_size  # an epoch; the remainder differs from epoch to epoch
+
+    torch.manual_seed(recipe.seed)
+    model = create_model(recipe.model, num_classes=len(data.classes), **recipe.model_options)
+    model = model.to(device, memory_format=torch.channels_last)
+    optimizer = make_optimizer(model, recipe)
+    scheduler = make_scheduler(optimizer, recipe, steps)
+    scaler = torch.amp.GradScaler(device.type, enabled=precision(device) == torch.float16)
+
+    state = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "scaler": scaler}
+    about = describe_run(recipe, data, device, command)
+    history: list[dict[str, Any]] = []
+    if out is not None:
+        out = Path(out)
+        out.mkdir(parents=True, exist_ok=True)
+        if resume and (out / "checkpoint.pt").exists():
+            about, history = load_checkpoint(out / "checkpoint.pt", about, state, device)
+        else:
+            for name in ("checkpoint.pt", "model.safetensors"):  # of an earlier run
+                (out / name).unlink(missing_ok=True)
+        write_history(out, about, history)  # also shows now, not after an epoch, whether the folder can be written
+
+    padded, labels = pad(data.train_images.to(device)), data.train_labels.to(device)
+    side, room = data.train_images.shape[2], padded.shape[2] - data.train_images.shape[2] + 1
+    total, done = recipe.epochs * steps, len(history) * steps
+    with tqdm(total=total, initial=done, unit="batch", desc=recipe.model, disable=not progress) as bar:
+        for epoch in range(len(history), recipe.epochs):
+            started = time.perf_counter()
+            model.train()
+            # Order and crops depend on the seed and the epoch alone, so a resumed run repeats them. They are drawn on
+            # the CPU, the same for every device, and copied once: a copy in every step would make a GPU wait.
+            generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + epoch)
+            order = torch.randperm(len(labels), generator=generator).to(device)
+            shifts = torch.cat([draw_shifts(batch_size, room, generator) for _ in range(steps)]).to(device)
+            size = recipe.size_at(epoch)
+            loss_sum = torch.zeros((), device=device)
+            correct = torch.zeros((), device=device, dtype=torch.long)
+            for step in range(steps):
+                batch = slice(step * batch_size, (step + 1) * batch_size)
+                x, y = normalize(crop_flip(padded, order[batch], shifts[batch], side)), labels[order[batch]]
+                if size != side:
+                    x = F.interpolate(x, size=(size, size), mode="bilinear", antialias=True)
+                with autocast(device):
+                    logits = model(x)
+                    loss = F.cross_entropy(logits, y, label_smoothing=recipe.label_smoothing)
+                optimizer.zero_grad()
+                scaler.scale(loss).backward()
+                scaler.step(optimizer)
+                scaler.update()
+                lr = optimizer.param_groups[0]["lr"]
+                scheduler.step()
+                loss_sum += loss.detach()
+                correct += (logits.argmax(1) == y).sum()
+                bar.update()
+                if step % 20 == 19 or step + 1 == steps:  # reading the numbers waits for the device: not every step
+                    train_loss, train_accuracy = loss_sum.item() / (step + 1), correct.item() / (step + 1) / batch_size
+                    bar.set_postfix(loss=f"{train_loss:.3f}", acc=f"{train_accuracy:.1%}", epoch=epoch + 1)
+                    if not math.isfinite(train_loss):
+                        raise FloatingPointError(
+                            f"the loss of {recipe.model} became {train_loss} in epoch {epoch + 1}: train anew with a "
+                            f"lower lr than {recipe.lr}. The checkpoint of the epoch before is kept, if there was one."
+                        )
+            seconds = time.perf_counter() - started
+            row = {"epoch": epoch + 1, "size": size, "lr": round(lr, 6)}
+            row |= {"train_loss": train_loss, "train_accuracy": train_accuracy}
+            row |= {"seconds": round(seconds, 2), "images_per_second": round(steps * batch_size / seconds, 1)}
+            if (epoch + 1) % eval_every == 0 or epoch + 1 == recipe.epochs:
+                row["test_loss"], row["test_accuracy"] = evaluate(model, data.test_images, data.test_labels)
+            history.append(row)
+            if out is not None:
+                save_checkpoint(out / "checkpoint.pt", recipe, state, about, history)
+                write_history(out, about, history)
+            if on_epoch is not None:
+                on_epoch(row)
+    if out is not None:
+        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+        replace_file(out / "model.safetensors", lambda path: save_file(weights, path))
+    return Run(model.eval(), about, history)
+
+
+def describe_run(recipe: Recipe, data: ImageData, device: torch.device, command: str = "") -> dict[str, Any]:
+    """Recipe, data, versions, hardware and command: what a reader needs to repeat the run."""
+    cpu = _cpuinfo("model name") or platform.processor() or platform.machine()
+    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
+    return {
+        "recipe": asdict(recipe),
+        "data": {"name": data.name, "train": len(data.train_images), "test": len(data.test_images)},
+        "versions": {"python": platform.python_version(), "torch": str(torch.__version__)},
+        "hardware": gpu or f"{cpu}, threads: {torch.get_num_threads()}",
+        "precision": str(precision(device)).removeprefix("torch."),
+        "command": command,
+    }
+
+
+def _cpuinfo(key: str) -> str:
+    """What Linux says of the processor; empty on other systems."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")
+
+
+def replace_file(path: Path, write: Callable[[Path], Any]) -> None:
+    """Write a file whole or not at all: under another name first, then renamed.
+
+    Raises:
+        OSError: it cannot be written; a file that was there before is untouched.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        write(partial)
+        os.replace(partial, path)
+    except Exception as error:  # of a full disk, torch and safetensors make errors of their own
+        kept = " The one from before is kept." if path.exists() else ""
+        raise OSError(f"cannot write {path}: {error}.{kept}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_history(out: Path, about: dict[str, Any], history: list[dict[str, Any]]) -> None:
+    lines = "".join(json.dumps(row) + "\n" for row in [about, *history])
+    replace_file(out / "history.jsonl", lambda path: path.write_text(lines))
+
+
+def save_checkpoint(path: Path, recipe: Recipe, state: dict[str, Any], about: dict, history: list) -> None:
+    checkpoint = {name: part.state_dict() for name, part in state.items()}
+    checkpoint |= {"recipe": asdict(recipe), "about": about, "history": history}
+    replace_file(path, lambda partial: torch.save(checkpoint, partial))
+
+
+def load_checkpoint(path: Path, about: dict, state: dict[str, Any], device: torch.device) -> tuple[dict, list]:
+    """Put a checkpoint into the parts of `state`; returns the facts and the history of the run that made it."""
+    with torch.serialization.safe_globals([torch.torch_version.TorchVersion]):  # in checkpoints of the first runs
+        checkpoint = torch.load(path, map_location=device, weights_only=True)
+    was = checkpoint["recipe"] | {"images": checkpoint["about"].get("data", about["data"])}
+    now = about["recipe"] | {"images": about["data"]}
+    differ = [f"{name} was {was.get(name)!r} and is now {now[name]!r}" for name in now if was.get(name) != now[name]]
+    if differ:
+        raise ValueError(f"{path} is of another run: {', '.join(differ)}. Use another folder, or the same recipe.")
+    for name, part in state.items():
+        if checkpoint[name]:  # empty for the scaler of a run that had no need of one
+            part.load_state_dict(checkpoint[name])
+    return checkpoint["about"], checkpoint["history"]
+
+
+def parse_option(text: str) -> tuple[str, Any]:
+    """`"reduction=4"` to `("reduction", 4)`; what is not JSON stays a string."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
+
+
+def main(argv: list[str] | None = None) -> None:
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser("python -m senet_edu.train", description="Train a network of the book.")
+    for f in fields(Recipe):
+        if f.name not in ("model_options", "sizes"):
+            flag, why = "--" + f.name.replace("_", "-"), f.metadata["why"]
+            parser.add_argument(flag, type=type(f.default), default=f.default, help=f"{why} (%(default)s)")
+    parser.add_argument(
+        "--model-option", type=parse_option, action="append", default=[], metavar="NAME=VALUE", help="for create_model"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder for history, checkpoint and weights")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out, if there is one")
+    parser.add_argument("--device", help="cuda, cpu, … (a GPU if there is one)")
+    parser.add_argument("--eval-every", type=int, default=1, metavar="EPOCHS", help="between tests (%(default)s)")
+    args = vars(parser.parse_args(argv))
+    rest = {name: args.pop(name) for name in ("out", "resume", "device", "eval_every")}
+    rest["command"] = shlex.join(["python", "-m", "senet_edu.train", *argv])
+    try:
+        run = train(Recipe(model_options=dict(args.pop("model_option")), **args), **rest)
+    except KeyboardInterrupt:
+        raise SystemExit("\nStopped. The same command with --resume goes on after the last finished epoch.") from None
+    except (FloatingPointError, OSError, ValueError) as error:
+        raise SystemExit(f"\nError: {error}") from None
+    print(f"Test accuracy {run.history[-1]['test_accuracy']:.2%}. Weights: {rest['out'] / 'model.safetensors'}")
+
+
+if __name__ == "__main__":
+    main()

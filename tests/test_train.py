@@ -1,0 +1,417 @@
+"""Training: what a recipe decides, what a kill cannot destroy, and what the errors say.
+
+The networks are real ones on images of 8 pixels, so that a step takes milliseconds.
+"""
+
+import argparse
+import json
+import math
+import signal
+import subprocess
+import sys
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from senet_edu import data as datasets
+from senet_edu import train as training
+from senet_edu.resnet import create_model
+from senet_edu.train import Recipe, evaluate, make_optimizer, make_scheduler, train
+
+TINY = Recipe(
+    model="se_resnet20", model_options={"reduction": 4}, data="procedural", epochs=2, batch_size=16, sizes=((0.0, 8),)
+)
+STEPS = 3  # an epoch
+
+
+@pytest.fixture(scope="module", autouse=True)
+def on_the_cpu():
+    """Where equal means bit for bit."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.cuda, "is_available", lambda: False)
+        yield
+
+
+@pytest.fixture(scope="module")
+def data(on_the_cpu):
+    return datasets.procedural(STEPS * TINY.batch_size + 5, 40)  # five images too many for a whole batch
+
+
+@pytest.fixture(scope="module")
+def unbroken(data, tmp_path_factory):
+    """A whole run of `TINY`: its folder and what `train` returned."""
+    out = tmp_path_factory.mktemp("unbroken")
+    return out, train(TINY, data=data, out=out, progress=False, command="the command")
+
+
+def weights(model: nn.Module) -> torch.Tensor:
+    return torch.cat([tensor.flatten().double() for tensor in model.state_dict().values()])
+
+
+def read_history(out) -> list[dict]:
+    return [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
+
+
+def without_time(history: list[dict]) -> list[dict]:
+    return [{k: v for k, v in row.items() if k not in ("seconds", "images_per_second")} for row in history]
+
+
+# ---- What a run leaves behind
+
+
+def test_run_returns_the_model_the_facts_and_a_row_an_epoch(unbroken):
+    out, run = unbroken
+    assert not run.model.training
+    assert [row["epoch"] for row in run.history] == [1, 2]
+    for row in run.history:
+        assert row["size"] == 8
+        assert row["train_loss"] > 0 and row["test_loss"] > 0
+        assert 0 <= row["train_accuracy"] <= 1 and 0 <= row["test_accuracy"] <= 1
+        assert row["images_per_second"] == pytest.approx(STEPS * TINY.batch_size / row["seconds"], rel=0.2)
+
+
+def test_history_file_has_the_facts_and_then_a_line_an_epoch(unbroken):
+    out, run = unbroken
+    about, *rows = read_history(out)
+    assert rows == run.history
+    assert about["recipe"]["model"] == "se_resnet20" and about["recipe"]["seed"] == 0
+    assert set(about["recipe"]) == {f.name for f in fields(Recipe)}
+    assert about["data"] == {"name": "procedural", "train": 53, "test": 40}
+    assert about["versions"] == {"python": sys.version.split()[0], "torch": torch.__version__}
+    assert about["hardware"] and about["precision"] in ("float32", "bfloat16", "float16")
+    assert about["command"] == "the command"
+
+
+def test_weights_file_has_the_weights(unbroken):
+    out, run = unbroken
+    model = create_model("se_resnet20", reduction=4)
+    model.load_state_dict(load_file(out / "model.safetensors"))
+    assert torch.equal(weights(model), weights(run.model))
+
+
+def test_no_folder_no_files(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    train(replace(TINY, epochs=1), data=data, progress=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_on_epoch_and_eval_every(data):
+    rows = []
+    run = train(replace(TINY, epochs=3), data=data, eval_every=2, on_epoch=rows.append, progress=False)
+    assert rows == run.history
+    assert ["test_accuracy" in row for row in rows] == [False, True, True]  # every second, and always the last
+
+
+# ---- Determinism
+
+
+def test_same_seed_same_weights_and_another_seed_others(data, unbroken):
+    _, run = unbroken
+    again = train(TINY, data=data, progress=False)
+    assert torch.equal(weights(again.model), weights(run.model))
+    assert without_time(again.history) == without_time(run.history)
+    other = train(replace(TINY, seed=1), data=data, progress=False)
+    assert not torch.equal(weights(other.model), weights(run.model))
+
+
+KILLED = """
+import json, os, signal, sys
+import torch
+from senet_edu import data, train
+
+torch.set_num_threads(int(sys.argv[2]))
+crop_flip, calls = train.crop_flip, 0
+
+def crop_then_die(*args):
+    global calls
+    calls += 1
+    if calls == int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return crop_flip(*args)
+
+train.crop_flip = crop_then_die
+recipe = train.Recipe(**json.loads(sys.argv[4]) | {"sizes": ((0.0, 8),)})
+train.train(recipe, data=data.procedural(int(sys.argv[5]), 40), out=sys.argv[1], device="cpu", progress=False)
+"""
+
+
+def test_killed_in_an_epoch_and_resumed_gives_the_weights_of_an_unbroken_run(data, unbroken, tmp_path):
+    _, run = unbroken
+    recipe = {f.name: getattr(TINY, f.name) for f in fields(Recipe) if f.name != "sizes"}
+    second_step_of_second_epoch = STEPS + 2
+    command = [sys.executable, "-c", KILLED, tmp_path, torch.get_num_threads(), second_step_of_second_epoch]
+    command += [json.dumps(recipe), len(data.train_images)]
+    assert subprocess.run([str(part) for part in command]).returncode == -signal.SIGKILL
+    assert len(read_history(tmp_path)) == 2  # the facts and the first epoch
+    assert not (tmp_path / "model.safetensors").exists()
+
+    resumed = train(TINY, data=data, out=tmp_path, resume=True, progress=False)
+    assert torch.equal(weights(resumed.model), weights(run.model))
+    assert without_time(resumed.history) == without_time(run.history)
+    assert read_history(tmp_path)[1:] == resumed.history
+
+
+def test_resume_without_a_checkpoint_starts_anew_and_with_a_finished_one_changes_nothing(data, unbroken, tmp_path):
+    _, run = unbroken
+    fresh = train(TINY, data=data, out=tmp_path, resume=True, progress=False)
+    again = train(TINY, data=data, out=tmp_path, resume=True, progress=False)
+    assert torch.equal(weights(fresh.model), weights(run.model))
+    assert torch.equal(weights(again.model), weights(run.model))
+    assert again.history == fresh.history
+
+
+def test_a_new_run_leaves_nothing_of_an_earlier_one_to_resume_from(data, tmp_path, monkeypatch):
+    train(TINY, data=data, out=tmp_path, progress=False)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(training, "crop_flip", interrupt)
+        train(TINY, data=data, out=tmp_path, progress=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["history.jsonl"]
+    assert len(read_history(tmp_path)) == 1
+
+
+def interrupt(*args):
+    raise KeyboardInterrupt
+
+
+# ---- Errors
+
+
+def test_another_recipe_or_other_data_cannot_be_resumed(data, unbroken):
+    out, _ = unbroken
+    before = (out / "checkpoint.pt").read_bytes()
+    with pytest.raises(ValueError, match=r"lr was 0.25 and is now 0.1, seed was 0 and is now 3"):
+        train(replace(TINY, lr=0.1, seed=3), data=data, out=out, resume=True)
+    with pytest.raises(ValueError, match=r"images was .*53.* and is now .*60"):
+        train(TINY, data=datasets.procedural(60, 40), out=out, resume=True)
+    assert (out / "checkpoint.pt").read_bytes() == before
+
+
+def test_a_checkpoint_is_never_half_written(data, unbroken, tmp_path, monkeypatch):
+    def save_half(checkpoint, path):
+        path.write_bytes(b"half")
+        raise RuntimeError("no space left on device")
+
+    def save_twice(checkpoint, path, save=torch.save):
+        monkeypatch.setattr(torch, "save", save_half)
+        save(checkpoint, path)
+
+    monkeypatch.setattr(torch, "save", save_twice)
+    with pytest.raises(OSError, match=r"cannot write .*checkpoint.pt: no space left on device. The one .* is kept"):
+        train(TINY, data=data, out=tmp_path, progress=False)
+    monkeypatch.undo()
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.pt", "history.jsonl"]
+    resumed = train(TINY, data=data, out=tmp_path, resume=True, progress=False)  # from the intact first epoch
+    assert torch.equal(weights(resumed.model), weights(unbroken[1].model))
+
+
+def test_a_folder_that_cannot_be_written_fails_before_training(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "crop_flip", interrupt)  # it must not come to that
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OSError, match="file"):
+        train(TINY, data=data, out=tmp_path / "file")
+    (tmp_path / "run" / ".history.jsonl.partial").mkdir(parents=True)
+    with pytest.raises(OSError, match="history.jsonl"):
+        train(TINY, data=data, out=tmp_path / "run")
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(data, tmp_path, monkeypatch):
+    with pytest.raises(FloatingPointError, match=r"se_resnet20 became (nan|inf) in epoch 1: .*lower lr than 1e\+30"):
+        train(replace(TINY, lr=1e30), data=data, out=tmp_path, progress=False)
+
+    def poison(row):
+        monkeypatch.setattr(training, "normalize", lambda x: datasets.normalize(x) * math.nan)
+
+    with pytest.raises(FloatingPointError, match="in epoch 2"):
+        train(TINY, data=data, out=tmp_path, on_epoch=poison, progress=False)
+    assert len(torch.load(tmp_path / "checkpoint.pt", weights_only=True)["history"]) == 1
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("epochs", 0),
+        ("batch_size", -1),
+        ("lr", 0.0),
+        ("lr", math.nan),
+        ("warmup", 1.5),
+        ("sizes", ((0.5, 16),)),
+        ("sizes", ((0.0, 16), (0.7, 32), (0.5, 24))),
+    ],
+)
+def test_a_recipe_out_of_range_names_the_value(name, value):
+    with pytest.raises(ValueError, match=name):
+        Recipe(**{name: value})
+
+
+# ---- The parts of a recipe
+
+
+def test_progressive_sizes_change_at_their_share_of_the_epochs(data):
+    assert [Recipe().size_at(epoch) for epoch in range(20)] == [16] * 10 + [24] * 5 + [32] * 5
+    seen = []
+    model = create_model("resnet20")
+    recipe = replace(TINY, model="resnet20", model_options={}, epochs=4, sizes=((0.0, 8), (0.5, 12), (0.75, 32)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "create_model", lambda *args, **kwargs: model)
+        model.register_forward_pre_hook(lambda module, args: seen.append(args[0].shape[2]) if module.training else None)
+        run = train(recipe, data=data.subset(train=16), progress=False)
+    assert seen == [8, 8, 12, 32]
+    assert [row["size"] for row in run.history] == seen
+
+
+def test_weight_decay_reaches_convolutions_and_linear_layers_alone():
+    model = create_model("se_resnet20", bias=True)
+    groups = make_optimizer(model, Recipe()).param_groups
+    decay = {parameter: group["weight_decay"] for group in groups for parameter in group["params"]}
+    assert len(decay) == len(list(model.parameters()))
+    for module in model.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            weighs = isinstance(module, (nn.Conv2d, nn.Linear)) and name == "weight"
+            assert decay[parameter] == (5e-4 if weighs else 0.0), (module, name)
+
+
+def test_learning_rate_rises_to_the_peak_and_falls_to_zero_on_straight_lines():
+    recipe, steps = Recipe(epochs=10, lr=0.5, warmup=0.3), 7
+    optimizer = make_optimizer(nn.Linear(1, 1), recipe)
+    scheduler = make_scheduler(optimizer, recipe, steps)
+    rates = []
+    for _ in range(recipe.epochs * steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    peak = 0.3 * (recipe.epochs * steps + 1) - 1
+    expected = np.interp(range(len(rates)), [0, peak, len(rates)], [0.5 / 25, 0.5, 0])
+    assert rates == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("steps", range(1, 12))
+def test_the_shortest_runs_have_a_schedule_too(steps):
+    optimizer = make_optimizer(nn.Linear(1, 1), Recipe(epochs=1))
+    scheduler = make_scheduler(optimizer, Recipe(epochs=1), steps)
+    for _ in range(steps):
+        assert 0 < optimizer.param_groups[0]["lr"] <= Recipe.lr
+        optimizer.step()
+        scheduler.step()
+
+
+def test_evaluate_equals_a_loop_over_single_images(data):
+    torch.manual_seed(0)
+    model = create_model("resnet20")
+    loss, accuracy = evaluate(model, data.test_images, data.test_labels, batch_size=17)
+    assert not model.training
+    losses, right = [], 0
+    mean, std = np.array(datasets.MEAN), np.array(datasets.STD)
+    for image, label in zip(data.test_images.numpy(), data.test_labels.numpy()):
+        x = ((image / 255 - mean[:, None, None]) / std[:, None, None])[None]
+        with torch.no_grad():
+            logits = model(torch.tensor(x, dtype=torch.float32))[0].double().numpy()
+        losses.append(np.log(np.exp(logits).sum()) - logits[label])
+        right += logits.argmax() == label
+    assert loss == pytest.approx(np.mean(losses), rel=1e-5)
+    assert accuracy == pytest.approx(right / 40)
+
+
+def test_the_loss_is_that_of_smoothed_labels_on_augmented_images(data, monkeypatch):
+    """One step of one batch, computed apart: the targets by hand, the augmented images from `random_crop_flip`."""
+    monkeypatch.setattr(training, "precision", lambda device: torch.float32)
+    one = data.subset(train=16)
+    run = train(replace(TINY, epochs=1, sizes=((0.0, 32),), label_smoothing=0.3), data=one, progress=False)
+    generator = torch.Generator().manual_seed(0)
+    order = torch.randperm(16, generator=generator)
+    crops = datasets.random_crop_flip(datasets.pad(one.train_images), order, 32, generator)
+    torch.manual_seed(0)
+    model = create_model("se_resnet20", reduction=4)
+    log_p = model(datasets.normalize(crops)).log_softmax(1).double()
+    targets = 0.7 * nn.functional.one_hot(one.train_labels[order], 10) + 0.3 / 10
+    assert run.history[0]["train_loss"] == pytest.approx(-(targets * log_p).sum(1).mean().item(), rel=1e-5)
+
+
+# ---- Precision
+
+
+def test_precision_of_a_cpu_is_bfloat16_where_the_processor_computes_it(monkeypatch):
+    cpu = torch.device("cpu")
+    for flags, dtype in {
+        "fpu sse avx512_bf16 avx2": torch.bfloat16,
+        "amx_bf16": torch.bfloat16,
+        "avx2 avx512f": torch.float32,
+        "": torch.float32,
+    }.items():
+        monkeypatch.setattr(training, "_cpuinfo", lambda key, flags=flags: flags)
+        assert training.precision(cpu) == dtype
+        with training.autocast(cpu):
+            assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_trains_float32_weights_and_resumes(data, tmp_path, monkeypatch, dtype):
+    """float16 scales the loss, as on older GPUs; the scale is part of the checkpoint."""
+    monkeypatch.setattr(training, "precision", lambda device: dtype)
+    run = train(TINY, data=data, out=tmp_path, progress=False)
+    assert all(p.dtype == torch.float32 and p.isfinite().all() for p in run.model.parameters())
+    assert run.about["precision"] == str(dtype).removeprefix("torch.")
+    scale = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["scaler"]
+    assert bool(scale) == (dtype == torch.float16)
+    again = train(TINY, data=data, out=tmp_path, resume=True, progress=False)
+    assert torch.equal(weights(again.model), weights(run.model))
+
+
+# ---- Command line
+
+
+@pytest.fixture
+def tiny_cli(data, monkeypatch):
+    monkeypatch.setattr(training.datasets, "load", lambda name: data.subset(train=16))
+
+
+def test_command_line_trains_and_records_itself(tiny_cli, tmp_path, capsys):
+    line = f"--model resnet20 --model-option zero_init_residual=true --epochs 1 --seed 4 --out {tmp_path}"
+    training.main(line.split())
+    about, row = read_history(tmp_path)
+    assert about["command"] == f"python -m senet_edu.train {line}"
+    assert about["recipe"]["seed"] == 4 and about["recipe"]["model_options"] == {"zero_init_residual": True}
+    out = capsys.readouterr().out
+    assert f"Test accuracy {row['test_accuracy']:.2%}" in out and str(tmp_path / "model.safetensors") in out
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--model", "se_resnet21"], "did you mean .*se_resnet20"),
+        (["--epochs", "0"], "epochs .* cannot be 0"),
+        (["--lr", "1e30"], "train anew with a lower lr"),
+        (["--out", "/dev/null/x"], "/dev/null"),
+    ],
+)
+def test_command_line_says_what_is_wrong_in_a_line(tiny_cli, tmp_path, options, message):
+    with pytest.raises(SystemExit, match=message):
+        training.main(["--epochs", "2", "--out", str(tmp_path), *options])
+
+
+def test_command_line_says_after_ctrl_c_how_to_go_on(tiny_cli, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "crop_flip", interrupt)
+    with pytest.raises(SystemExit, match="--resume"):
+        training.main(["--out", str(tmp_path)])
+
+
+def test_model_options_are_json_or_strings():
+    assert training.parse_option("reduction=4") == ("reduction", 4)
+    assert training.parse_option("bias=true") == ("bias", True)
+    assert training.parse_option("placement=pre") == ("placement", "pre")
+    for wrong in ("reduction", "=4"):
+        with pytest.raises(argparse.ArgumentTypeError, match="NAME=VALUE"):
+            training.parse_option(wrong)
+
+
+def test_help_explains_every_option(capsys):
+    with pytest.raises(SystemExit):
+        training.main(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    for f in fields(Recipe):
+        if f.name not in ("model_options", "sizes"):
+            assert f"{f.metadata['why']} ({f.default})" in text
