@@ -1,0 +1,836 @@
+"""Judges of the exercises: the right answer gets a tick, each typical mistake its hint, no answer an invitation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torchvision.models.resnet import Bottleneck
+
+from senet_edu import SEBlock, check, resnet34, se_resnet34
+from senet_edu.analysis import class_share
+from senet_edu.cost import count_parameters, se_parameters
+from senet_edu.relatives import ATTENTION, make_attention
+from senet_edu.train import Recipe, Run
+
+# Chapters 2 and 3: squeeze, excitation
+
+
+@pytest.fixture
+def verdict(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Calls a judge and returns the line that it prints."""
+
+    def call(judge: Callable[..., None], *answers: Any, **named: Any) -> str:
+        judge(*answers, **named)
+        line = capsys.readouterr().out
+        assert line.endswith("\n") and line.count("\n") == 1
+        return line.rstrip()
+
+    return call
+
+
+def folded_solutions(root: Any, chapter: str) -> list[str]:
+    """The code that a chapter folds away under "Solution", in order."""
+    notebook = nbformat.read(root / "book" / f"{chapter}.ipynb", as_version=4)
+    pattern = re.compile(r":::\{dropdown\} Solution\n.*?```python\n(.*?)```", re.DOTALL)
+    return [code for cell in notebook.cells if cell.cell_type == "markdown" for code in pattern.findall(cell.source)]
+
+
+@pytest.mark.parametrize(
+    ("chapter", "number", "judged"),
+    [
+        ("02_squeeze", 0, "check.same_mean(twins, tell)"),
+        ("02_squeeze", 1, "check.center(center)"),
+        ("03_excitation", 0, ""),  # the solution calls the judge itself
+        ("03_excitation", 1, "check.excite(excite)"),
+        ("03_excitation", 2, "check.both_open(three_logits)"),
+    ],
+)
+def test_ch2_ch3_folded_solutions_are_right(
+    root: Any, capsys: pytest.CaptureFixture[str], chapter: str, number: int, judged: str
+) -> None:
+    exec(f"{folded_solutions(root, chapter)[number]}\n{judged}", {"torch": torch, "check": check})
+    assert capsys.readouterr().out.startswith(check.TICK)
+
+
+def flat_and_peak(peak: float = 6.4) -> tuple[Tensor, Tensor]:
+    flat, high = torch.full((8, 8), 0.1), torch.zeros(8, 8)
+    high[3, 5] = peak
+    return flat, high
+
+
+@pytest.mark.parametrize("tell", [torch.max, torch.std, lambda u: (u > u.mean()).float().mean().item()])
+def test_ch2_same_mean_accepts_different_squeezes(verdict: Callable[..., str], tell: Callable) -> None:
+    assert verdict(check.same_mean, flat_and_peak, tell).startswith(check.TICK)
+
+
+def test_ch2_same_mean_accepts_arrays(verdict: Callable[..., str]) -> None:
+    def twins() -> list[np.ndarray]:
+        return [u.numpy() for u in flat_and_peak()]
+
+    assert verdict(check.same_mean, twins, lambda u: np.quantile(u, 0.9)).startswith(check.TICK)
+
+
+@pytest.mark.parametrize(
+    ("twins", "tell", "hint"),
+    [
+        (lambda: torch.ones(2, 4, 4), torch.max, "must return two maps"),
+        (lambda: (torch.ones(16), torch.ones(16)), torch.max, r"yours have shapes \(16,\) and \(16,\)"),
+        (lambda: flat_and_peak(6.0), torch.max, "the means differ: 0.1 and 0.09375"),
+        (lambda: (torch.ones(4, 4), torch.ones(4, 4)), torch.max, "at least 5 times"),
+        (lambda: (-torch.ones(4, 4), -torch.ones(4, 4)), torch.max, "above zero"),
+        (flat_and_peak, torch.mean, "That is the mean"),
+        (flat_and_peak, lambda u: 7, r"tell gives 7 for both maps\.$"),
+        (flat_and_peak, lambda u: u.mean(0), r"must be one number, .* shape \(8,\)"),
+        (flat_and_peak, lambda u: float(u.max() == 6.4), "not a flat map of 0.25"),
+        (flat_and_peak, lambda u: u.nonsense(), "AttributeError"),
+    ],
+)
+def test_ch2_same_mean_hints(verdict: Callable[..., str], twins: Callable, tell: Callable, hint: str) -> None:
+    line = verdict(check.same_mean, twins, tell)
+    assert line.startswith(check.CROSS) and re.search(hint, line)
+
+
+@pytest.mark.parametrize(("twins", "tell"), [(lambda: ..., lambda u: ...), (flat_and_peak, lambda u: ...)])
+def test_ch2_same_mean_open(verdict: Callable[..., str], twins: Callable, tell: Callable) -> None:
+    assert verdict(check.same_mean, twins, tell).startswith(check.OPEN)
+
+
+def test_ch2_center(verdict: Callable[..., str]) -> None:
+    assert verdict(check.center, lambda u: u - u.mean((2, 3))[:, :, None, None]).startswith(check.TICK)
+    assert verdict(check.center, lambda u: ...).startswith(check.OPEN)
+
+
+@pytest.mark.parametrize(
+    ("center", "hint"),
+    [
+        (lambda u: u - u.mean((2, 3)), "without keepdim"),
+        (lambda u: u - u.mean(), "one mean of everything"),
+        (lambda u: u - u.mean((0, 2, 3), keepdim=True), "over the batch"),
+        (lambda u: u - u.mean(1, keepdim=True), "over the channels"),
+        (lambda u: u.mean((2, 3), keepdim=True).expand_as(u), "subtract them"),
+        (lambda u: u - u.mean((2, 3), keepdim=True) if u.shape[1] == u.shape[2] else u - u.mean((2, 3)), "line up"),
+        (lambda u: u.mean((2, 3)), "same shape"),
+        (lambda u: u - u.amax((2, 3), keepdim=True), "mean zero"),
+    ],
+)
+def test_ch2_center_hints(verdict: Callable[..., str], center: Callable, hint: str) -> None:
+    line = verdict(check.center, center)
+    assert line.startswith(check.CROSS) and hint in line
+
+
+def test_ch3_hidden_width(verdict: Callable[..., str]) -> None:
+    assert verdict(check.hidden_width, 1, 1 / 2, 1).startswith(check.TICK)
+    assert verdict(check.hidden_width, 1, ..., 1).startswith(check.OPEN)
+    se = SEBlock(16, 16)  # the truth that the judge stands for
+    assert se.fc1.out_features == 1
+    with torch.no_grad():
+        z = torch.randn(1000, 16)
+        off = (se.excite(z) == 0.5).all(1)
+        assert 0.3 < off.float().mean() < 0.7  # the one unit is off for about half of all inputs
+        assert torch.linalg.matrix_rank(se.fc2(se.relu(se.fc1(z)))) == 1
+
+
+@pytest.mark.parametrize(
+    ("answers", "hint"),
+    [
+        ((0, 0.5, 1), "C is smaller than r"),
+        ((4, 0.5, 1), "r = 4"),
+        ((8, 0.5, 1), "timm"),
+        ((16, 0.5, 1), "16 is C"),
+        ((2, 0.5, 1), "C // r"),
+        ((1, 0, 1), "not gates of 0. What is σ(0)?"),
+        ((1, 1, 1), "gate_when_off: What is σ(0)?"),
+        ((1, 0.5, 16), "directions"),
+        (("one", 0.5, 1), "ValueError"),
+    ],
+)
+def test_ch3_hidden_width_hints(verdict: Callable[..., str], answers: tuple, hint: str) -> None:
+    line = verdict(check.hidden_width, *answers)
+    assert line.startswith(check.CROSS) and hint in line
+
+
+def excite_right(z: Tensor, W1: Tensor, W2: Tensor, b1: Tensor | float | None = None, b2: Any = None) -> Tensor:
+    hidden = torch.einsum("hc,nc->nh", W1, z) + (0 if b1 is None else b1)
+    return 1 / (1 + torch.exp(-(hidden.clamp(min=0) @ W2.T + (0 if b2 is None else b2))))
+
+
+def test_ch3_excite(verdict: Callable[..., str]) -> None:
+    assert verdict(check.excite, excite_right).startswith(check.TICK)
+    assert verdict(check.excite, lambda z, W1, W2, b1=None, b2=None: ...).startswith(check.OPEN)
+
+
+@pytest.mark.parametrize(
+    ("excite", "hint"),
+    [
+        (lambda z, W1, W2, *b: (z @ W1.T).relu() @ W2.T, "logits"),
+        (lambda z, W1, W2, *b: (z @ W1.T @ W2.T).sigmoid(), "δ, the ReLU after W1, is missing"),
+        (lambda z, W1, W2, *b: ((z @ W1.T).relu() @ W2.T).relu().sigmoid(), "after W2, too"),
+        (lambda z, W1, W2, *b: ((z @ W1.T).relu() @ W2.T).softmax(1), "softmax"),
+        (lambda z, W1, W2, *b: ((z @ W1.T).relu() @ W2.T).sigmoid(), "right without biases"),
+        (lambda z, W1, W2, *b: (W2 @ (W1 @ z).relu()).sigmoid(), "z @ W1.T"),
+        (lambda z, W1, W2, *b: (z @ W1.T).relu().sigmoid(), "shape of z"),
+        (lambda z, W1, W2, *b: ((z @ W1.T).relu() @ W2.T).tanh(), "not those of SEBlock"),
+        (lambda z, W1, W2: ((z @ W1.T).relu() @ W2.T).sigmoid(), "TypeError"),
+    ],
+)
+def test_ch3_excite_hints(verdict: Callable[..., str], excite: Callable, hint: str) -> None:
+    line = verdict(check.excite, excite)
+    assert line.startswith(check.CROSS) and hint in line
+
+
+def test_ch3_both_open(verdict: Callable[..., str]) -> None:
+    assert verdict(check.both_open, torch.tensor([2.3, 9.0, -2.3])).startswith(check.TICK)
+    assert verdict(check.both_open, ...).startswith(check.OPEN)
+
+
+@pytest.mark.parametrize(
+    ("logits", "hint"),
+    [
+        ([0.95, 0.95, 0.05], "gate 1 is 0.721"),  # gates given for logits
+        ([3, 2, -3], "gate 2 is 0.881"),
+        ([3, 3, 0], "gate 3 is 0.500"),
+        ([3, 3], "three numbers"),
+    ],
+)
+def test_ch3_both_open_hints(verdict: Callable[..., str], logits: list[float], hint: str) -> None:
+    line = verdict(check.both_open, logits)
+    assert line.startswith(check.CROSS) and hint in line
+
+
+# Chapter 4: rescale
+
+
+def ch4_gates(x: Tensor, W1: Tensor, W2: Tensor) -> Tensor:
+    return torch.sigmoid(torch.relu(x.mean((2, 3)) @ W1.T) @ W2.T)
+
+
+def ch4_se(x: Tensor, W1: Tensor, W2: Tensor) -> Tensor:
+    return x * ch4_gates(x, W1, W2)[:, :, None, None]
+
+
+@pytest.mark.parametrize(("number", "judged"), [(0, "check.my_se(my_se)"), (1, "check.copy_weights(copy_weights)")])
+def test_ch4_folded_solutions_are_right(
+    root: Any, capsys: pytest.CaptureFixture[str], number: int, judged: str
+) -> None:
+    solution = folded_solutions(root, "04_rescale")[number]
+    exec(f"{solution}\n{judged}", {"torch": torch, "check": check})
+    assert capsys.readouterr().out.startswith(check.TICK)
+
+
+def test_ch4_my_se(verdict: Callable[..., str]) -> None:
+    assert verdict(check.my_se, ch4_se).startswith(check.TICK)
+    with_einsum = verdict(check.my_se, lambda x, W1, W2: torch.einsum("nchw,nc->nchw", x, ch4_gates(x, W1, W2)))
+    assert with_einsum.startswith(check.TICK)
+    assert verdict(check.my_se, ...).startswith(check.OPEN)
+    assert verdict(check.my_se, lambda x, W1, W2: ...).startswith(check.OPEN)
+
+
+@pytest.mark.parametrize(
+    ("my_se", "hint"),
+    [
+        (lambda x, W1, W2: ch4_gates(x, W1, W2), "these are the gates"),
+        (lambda x, W1, W2: x + ch4_se(x, W1, W2), "adds the input"),
+        (lambda x, W1, W2: x * ch4_gates(x.amax((2, 3))[:, :, None, None], W1, W2)[:, :, None, None], "the maximum"),
+        (lambda x, W1, W2: x * ch4_gates(x * x[0, 0].numel(), W1, W2)[:, :, None, None], "adds the pixels up"),
+        (lambda x, W1, W2: x * ch4_gates(x.mean(0, True), W1, W2)[:, :, None, None], "over the batch"),
+        (lambda x, W1, W2: x * (x.mean((2, 3)) @ W1.T @ W2.T).sigmoid()[:, :, None, None], "ReLU between W1 and W2"),
+        (lambda x, W1, W2: x * ((x.mean((2, 3)) @ W1.T).relu() @ W2.T)[:, :, None, None], "σ is missing"),
+        (
+            lambda x, W1, W2: x * ((x.mean((2, 3)) @ W1.T).relu() @ W2.T).softmax(1)[:, :, None, None],
+            "softmax makes the channels compete",
+        ),
+        (lambda x, W1, W2: x * ((x.mean((2, 3)) @ W1.T).sigmoid() @ W2.T).sigmoid()[:, :, None, None], "a sigmoid"),
+        (lambda x, W1, W2: x * ch4_gates(x, W1, W2), "lined up with the axes (H, W)"),
+        (lambda x, W1, W2: x * ch4_gates(x, W1.T, W2.T)[:, :, None, None], "PyTorch says"),
+        (lambda x, W1, W2: x.mul_(ch4_gates(x, W1, W2)[:, :, None, None]), "changes x itself"),
+        (lambda x, W1, W2: ch4_se(x, W1, W2).mean((2, 3)), "the block keeps the shape"),
+        (lambda x, W1, W2: None, "NoneType"),
+        (lambda x, W1, W2: 0.5 * x, "not those of the block"),
+    ],
+)
+def test_ch4_my_se_hints(verdict: Callable[..., str], my_se: Callable, hint: str) -> None:
+    line = verdict(check.my_se, my_se)
+    assert line.startswith(check.CROSS) and hint in line
+
+
+def ch4_with_state(state: Callable[[SEBlock, nn.Module], dict[str, Tensor]]) -> Callable[[SEBlock, nn.Module], None]:
+    """An answer that loads a state into torchvision's block, without asking for every name."""
+
+    def copy_weights(se: SEBlock, tv: nn.Module) -> None:
+        tv.load_state_dict(state(se, tv), strict=False)
+
+    return copy_weights
+
+
+def ch4_convolutions(se: SEBlock) -> dict[str, Tensor]:
+    return {n: v[:, :, None, None] if v.ndim == 2 else v for n, v in se.state_dict().items()}
+
+
+def ch4_backwards(se: SEBlock, tv: nn.Module) -> None:
+    se.load_state_dict({n: v.reshape(v.shape[:2]) for n, v in tv.state_dict().items() if n in se.state_dict()})
+
+
+def ch4_under_autograd(se: SEBlock, tv: nn.Module) -> None:
+    tv.fc1.weight.copy_(se.fc1.weight[:, :, None, None])
+
+
+def ch4_linear_shapes(se: SEBlock, tv: nn.Module) -> None:
+    tv.fc1.weight = nn.Parameter(se.fc1.weight.detach().clone())
+
+
+def ch4_needs_biases(se: SEBlock, tv: nn.Module) -> None:
+    tv.load_state_dict(ch4_convolutions(se))
+
+
+def test_ch4_copy_weights(verdict: Callable[..., str]) -> None:
+    def by_hand(se: SEBlock, tv: nn.Module) -> None:
+        with torch.no_grad():
+            for linear, conv in ((se.fc1, tv.fc1), (se.fc2, tv.fc2)):
+                conv.weight.copy_(linear.weight[:, :, None, None])
+                conv.bias.zero_() if linear.bias is None else conv.bias.copy_(linear.bias)
+
+    assert verdict(check.copy_weights, by_hand).startswith(check.TICK)
+    assert verdict(check.copy_weights, ...).startswith(check.OPEN)
+    assert verdict(check.copy_weights, lambda se, tv: ...).startswith(check.OPEN)
+
+
+@pytest.mark.parametrize(
+    ("copy_weights", "hint"),
+    [
+        (lambda se, tv: None, "tv has not changed"),
+        (ch4_backwards, "the other way"),
+        (ch4_under_autograd, "under autograd"),
+        (ch4_linear_shapes, "the shapes in tv have changed"),
+        (ch4_needs_biases, "tv always has"),
+        (ch4_with_state(lambda se, tv: se.state_dict()), "the shapes differ"),
+        (ch4_with_state(lambda se, tv: ch4_convolutions(se)), "keeps its random ones in fc1.bias"),
+        (ch4_with_state(lambda se, tv: {"fc1.weight": ch4_convolutions(se)["fc1.weight"]}), "fc1.bias of tv is not"),
+        (
+            ch4_with_state(lambda se, tv: {n: v.flip(0) for n, v in ch4_convolutions(se).items()}),
+            "fc1.weight of tv is not",
+        ),
+    ],
+)
+def test_ch4_copy_weights_hints(verdict: Callable[..., str], copy_weights: Callable, hint: str) -> None:
+    line = verdict(check.copy_weights, copy_weights)
+    assert line.startswith(check.CROSS) and hint in line
+
+
+# Chapter 5: SE inside a ResNet
+
+
+class Ch5Bottleneck(Bottleneck):
+    """The right answer; the wrong ones below change its channels or its forward."""
+
+    def __init__(self, inplanes: int, planes: int, *args: Any, **kwargs: Any) -> None:
+        super().__init__(inplanes, planes, *args, **kwargs)
+        self.se = SEBlock(self.channels(planes))
+
+    def channels(self, planes: int) -> int:
+        return planes * self.expansion
+
+    def narrow(self, x: Tensor) -> Tensor:
+        return self.relu(self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x))))))
+
+    def convolutions(self, x: Tensor) -> Tensor:
+        return self.bn3(self.conv3(self.narrow(x)))
+
+    def shortcut(self, x: Tensor) -> Tensor:
+        return x if self.downsample is None else self.downsample(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.relu(self.se(self.convolutions(x)) + self.shortcut(x))
+
+
+def ch5_variant(forward: Callable[[Any, Tensor], Tensor] | None = None, **changed: Any) -> type[Ch5Bottleneck]:
+    return type("Variant", (Ch5Bottleneck,), changed | ({"forward": forward} if forward else {}))
+
+
+def ch5_make_stage(block: type[nn.Module], inplanes: int, planes: int, depth: int, stride: int) -> nn.Sequential:
+    return ch5_stage(lambda i, depth, stride: stride if i == 0 else 1)(block, inplanes, planes, depth, stride)
+
+
+def ch5_stage(stride_of: Callable[[int, int, int], int], widen: bool = True) -> Callable[..., nn.Sequential]:
+    def make_stage(block: Any, inplanes: int, planes: int, depth: int, stride: int) -> nn.Sequential:
+        blocks = []
+        for i in range(depth):
+            blocks.append(block(inplanes, planes, stride_of(i, depth, stride)))
+            inplanes = planes * block.expansion if widen else inplanes
+        return nn.Sequential(*blocks)
+
+    return make_stage
+
+
+def test_ch5_folded_solutions_are_right(root: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    bottleneck, stage, count = folded_solutions(root, "05_inside_resnet")
+    names = {"torch": torch, "nn": nn, "check": check, "SEBlock": SEBlock}
+    names["TutorialBottleneck"] = ch5_variant(channels=lambda self, planes: planes)
+    exec(f"{bottleneck}\n{stage}\n{count}\ncheck.make_stage(make_stage)", names)
+    check.se34_parameters(names["added_to_resnet34"])
+    assert [line[0] for line in capsys.readouterr().out.splitlines()] == [check.TICK] * 3
+
+
+def test_ch5_fixed_bottleneck(verdict: Callable[..., str]) -> None:
+    assert verdict(check.fixed_bottleneck, Ch5Bottleneck).startswith(check.TICK)
+    assert verdict(check.fixed_bottleneck, ...).startswith(check.OPEN)
+
+
+@pytest.mark.parametrize(
+    ("block", "hint"),
+    [
+        (ch5_variant(channels=lambda self, planes: planes), "built for another number of channels"),
+        (ch5_variant(channels=lambda self, planes: 256), "built for another number of channels"),  # stage 1 only
+        (ch5_variant(lambda self, x: self.se(self.relu(self.convolutions(x) + self.shortcut(x)))), "this is POST"),
+        (ch5_variant(lambda self, x: self.relu(self.se(self.convolutions(x) + self.shortcut(x)))), "before the ReLU"),
+        (ch5_variant(lambda self, x: self.relu(self.convolutions(x) + self.se(self.shortcut(x)))), "this is Identity"),
+        (
+            ch5_variant(
+                lambda self, x: self.relu(self.bn3(self.conv3(self.se(self.narrow(x)))) + self.shortcut(x)),
+                channels=lambda self, planes: planes,
+            ),
+            "this is SE_3x3",
+        ),
+        (ch5_variant(Bottleneck.forward), "never calls it"),
+        (
+            ch5_variant(lambda self, x: (self.se(self.convolutions(x)), Bottleneck.forward(self, x))[1]),
+            "is not used",
+        ),
+        (ch5_variant(lambda self, x: self.relu(self.se(self.convolutions(x)))), "the shortcut is missing"),
+        (ch5_variant(lambda self, x: self.se(self.convolutions(x)) + self.shortcut(x)), "the last ReLU is missing"),
+        (ch5_variant(lambda self, x: 2 * Ch5Bottleneck.forward(self, x)), "the output is not"),
+        (Bottleneck, "self.se, the SE block, is missing"),
+        (SEBlock, "a subclass of torchvision's Bottleneck"),
+        (4, "must be a class"),
+    ],
+)
+def test_ch5_fixed_bottleneck_hints(verdict: Callable[..., str], block: Any, hint: str) -> None:
+    line = verdict(check.fixed_bottleneck, block)
+    assert line.startswith(check.CROSS) and hint in line
+
+
+def test_ch5_fixed_bottleneck_counts_the_weights(verdict: Callable[..., str]) -> None:
+    class Wide(Ch5Bottleneck):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.se = SEBlock(self.conv3.out_channels, reduction=4)
+
+    assert "it must have 8,192" in verdict(check.fixed_bottleneck, Wide)
+
+
+def test_ch5_make_stage(verdict: Callable[..., str]) -> None:
+    assert verdict(check.make_stage, ch5_make_stage).startswith(check.TICK)
+    assert verdict(check.make_stage, ...).startswith(check.OPEN)
+    assert verdict(check.make_stage, lambda *stage: ...).startswith(check.OPEN)
+
+
+@pytest.mark.parametrize(
+    ("make_stage", "hint"),
+    [
+        (ch5_stage(lambda i, depth, stride: stride), "every block has the stride, the maps go 32 → 16 → 8 → 4"),
+        (ch5_stage(lambda i, depth, stride: 1), "no block has the stride"),
+        (ch5_stage(lambda i, depth, stride: stride if i == depth - 1 else 1), "the last block has the stride"),
+        (ch5_stage(lambda i, depth, stride: stride if i == 1 else 1), "in the wrong blocks"),
+        (ch5_stage(lambda i, depth, stride: stride if i == 0 else 1, widen=False), "do not fit"),
+        (lambda block, inplanes, planes, depth, stride: nn.Sequential(block(inplanes, planes, stride)), "has 1 blocks"),
+        (lambda *stage: list(ch5_make_stage(*stage)), "not list"),
+        (lambda block, i, planes, *rest: ch5_make_stage(block, i, 2 * planes, *rest), "64 channels come out, not 32"),
+    ],
+)
+def test_ch5_make_stage_hints(verdict: Callable[..., str], make_stage: Callable, hint: str) -> None:
+    line = verdict(check.make_stage, make_stage)
+    assert line.startswith(check.CROSS) and hint in line
+
+
+def test_ch5_se34_parameters(verdict: Callable[..., str]) -> None:
+    added = count_parameters(se_resnet34()) - count_parameters(resnet34())
+    assert verdict(check.se34_parameters, added).startswith(check.TICK)
+    assert verdict(check.se34_parameters, ...).startswith(check.OPEN)
+
+
+@pytest.mark.parametrize(
+    ("stages", "bias", "hint"),
+    [
+        ([(3, 64), (4, 128), (6, 256), (3, 512)], True, "with biases"),
+        ([(2, 64), (2, 128), (2, 256), (2, 512)], False, "SE-ResNet-18"),
+        ([(1, 64), (1, 128), (1, 256), (1, 512)], False, "one block a stage"),
+        ([(3, 256), (4, 512), (6, 1024), (3, 2048)], False, "SE-ResNet-50"),
+        ([(3, 64), (4, 128), (6, 256), (3, 500)], False, "use equation 5"),
+    ],
+)
+def test_ch5_se34_parameters_hints(verdict: Callable[..., str], stages: list, bias: bool, hint: str) -> None:
+    line = verdict(check.se34_parameters, se_parameters(stages, bias=bias))
+    assert line.startswith(check.CROSS) and hint in line
+
+
+# Chapter 9: gates across depth
+
+
+def test_ch9_folded_solutions_are_right(root: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    write_selectivity, most = folded_solutions(root, "09_gates_across_depth")
+    gates, labels = ch9_gates()
+    names = {"torch": torch, "check": check, "class_share": class_share, "trained": gates, "labels": labels}
+    exec(f"{write_selectivity}\ncheck.class_selectivity(selectivity)", names)
+    exec(f"{most}\ncheck.most_class_specific(block, trained, labels)", names)
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith(check.TICK) and second.startswith(check.TICK)
+    assert names["block"] == "layer2.0.se"
+
+
+def ch9_means(gates: Tensor, labels: Tensor) -> Tensor:
+    return torch.stack([gates[labels == k].mean(0) for k in labels.unique()])
+
+
+def ch9_index(top: Tensor, rest: Tensor) -> Tensor:
+    return (top - rest) / (top + rest)
+
+
+def ch9_selectivity(gates: Tensor, labels: Tensor) -> Tensor:
+    ordered = ch9_means(gates, labels).sort(0).values
+    return ch9_index(ordered[-1], ordered[:-1].mean(0))
+
+
+def ch9_rest_of_images(gates: Tensor, labels: Tensor) -> Tensor:
+    best = ch9_means(gates, labels).argmax(0)
+    columns = []
+    for c, k in enumerate(best):
+        columns.append(ch9_index(gates[labels == k, c].mean(), gates[labels != k, c].mean()))
+    return torch.stack(columns)
+
+
+def ch9_ten_classes(gates: Tensor, labels: Tensor) -> Tensor:
+    ordered = torch.stack([gates[labels == k].mean(0) for k in range(10)]).sort(0).values
+    return ch9_index(ordered[-1], ordered[:-1].mean(0))
+
+
+def test_ch9_class_selectivity(verdict: Callable[..., str]) -> None:
+    assert verdict(check.class_selectivity, ch9_selectivity).startswith(check.TICK)
+    assert verdict(check.class_selectivity, lambda s, y: ch9_selectivity(s, y).numpy()).startswith(check.TICK)
+    assert verdict(check.class_selectivity, lambda gates, labels: ...).startswith(check.OPEN)
+
+
+@pytest.mark.parametrize(
+    ("selectivity", "hint"),
+    [
+        (lambda s, y: ch9_index(ch9_means(s, y).amax(0), ch9_means(s, y).mean(0)), "yours is the mean of all classes"),
+        (lambda s, y: ch9_index(ch9_means(s, y).amax(0), s.mean(0)), "yours is the mean of all images"),
+        (ch9_rest_of_images, "differ in size"),
+        (lambda s, y: ch9_index(ch9_means(s, y).amax(0), ch9_means(s, y).amin(0)), "smallest class mean"),
+        (lambda s, y: ch9_index(s.amax(0), ch9_means(s, y).sort(0).values[:-1].mean(0)), "largest gate of any image"),
+        (lambda s, y: ch9_means(s, y).amax(0) - ch9_means(s, y).sort(0).values[:-1].mean(0), "division"),
+        (lambda s, y: 1 - ch9_means(s, y).sort(0).values[:-1].mean(0) / ch9_means(s, y).amax(0), "not by μ_max"),
+        (lambda s, y: ch9_means(s, y).amax(1), "one number for each channel"),
+        (lambda s, y: ch9_selectivity(s, y).mean(), "one number for each channel"),
+        (ch9_ten_classes, "is another number fixed?"),
+        (lambda s, y: class_share(s, y), "by channel give"),
+        (lambda s: s, "TypeError"),
+    ],
+)
+def test_ch9_class_selectivity_hints(verdict: Callable[..., str], selectivity: Callable, hint: str) -> None:
+    line = verdict(check.class_selectivity, selectivity)
+    assert line.startswith(check.CROSS) and hint in line
+
+
+def ch9_gates() -> tuple[dict[str, Tensor], Tensor]:
+    """Four blocks: a small share of a large spread, a large share of a small one, and two with little of both."""
+    labels = torch.arange(40) % 4
+    noise = torch.rand(40, 5) - 0.5
+    follows = labels[:, None].float() - 1.5
+    return {
+        "layer1.0.se": 0.5 + 0.9 * noise,
+        "layer2.0.se": 0.5 + 0.03 * follows + 0.01 * noise,
+        "layer3.0.se": 0.5 + 0.01 * follows + 0.05 * noise,
+        "layer3.1.se": 0.5 + 0.01 * follows + 0.10 * noise,
+    }, labels
+
+
+@pytest.mark.parametrize(
+    ("block", "start"),
+    [
+        ("layer2.0.se", check.TICK),
+        (..., check.OPEN),
+        ("layer1.0.se", f"{check.CROSS} its gates vary most"),
+        ("layer3.1.se", f"{check.CROSS} deepest is not"),
+        ("layer3.0.se", f"{check.CROSS} η² is larger in 1 of the 4"),
+        ("layer9", f"{check.CROSS} 'layer9' is not one of the blocks: layer1.0.se, layer2.0.se"),
+        (2, f"{check.CROSS} 2 is not one of the blocks"),
+    ],
+)
+def test_ch9_most_class_specific(verdict: Callable[..., str], block: Any, start: str) -> None:
+    assert verdict(check.most_class_specific, block, *ch9_gates()).startswith(start)
+
+
+# Chapter 7: training
+
+
+def triangle(share: float, peak: float, warmup: float) -> float:
+    if share < warmup:
+        return peak / 25 + (peak - peak / 25) * share / warmup
+    return peak * (1 - share) / (1 - warmup)
+
+
+def test_ch7_one_cycle_accepts_pytorchs_schedule(verdict: Callable[..., str]) -> None:
+    assert verdict(check.one_cycle, triangle).startswith(check.TICK)
+    in_one_line = lambda share, peak, warmup: float(np.interp(share, [0, warmup, 1], [peak / 25, peak, 0]))  # noqa: E731
+    assert verdict(check.one_cycle, in_one_line).startswith(check.TICK)
+
+
+def interpolated(*points: tuple[str, str]) -> Callable[[float, float, float], float]:
+    """A schedule through points (share, rate), which may contain `peak` and `warmup`."""
+
+    def schedule(share: float, peak: float, warmup: float) -> float:
+        names = {"peak": peak, "warmup": warmup}
+        xs, ys = zip(*[[eval(text, names) for text in point] for point in points])
+        return float(np.interp(share, xs, ys))
+
+    return schedule
+
+
+@pytest.mark.parametrize(
+    ("schedule", "hint"),
+    [
+        (interpolated(("0", "0"), ("warmup", "peak"), ("1", "0")), "begins at 0, where nothing is learned"),
+        (interpolated(("0", "peak / 10"), ("warmup", "peak"), ("1", "0")), "it should be peak / 25 = 0.01"),
+        (interpolated(("0", "peak / 25"), ("0.5", "peak"), ("1", "0")), "at share=0.2; there it should be at its peak"),
+        (interpolated(("0", "peak / 25"), ("warmup", "peak"), ("1", "peak / 25")), "back to where it began"),
+        (interpolated(("0", "peak / 25"), ("warmup", "peak"), ("1", "peak / 2")), "ends at 0.125; it should end at 0"),
+        (lambda s, p, w: triangle(s, p, w) if s >= w else p / 25 * 25 ** (s / w), "halfway up; on a straight line"),
+        (lambda s, p, w: triangle(s, p, w) if s <= w else p * (1 - s) ** 2 / (1 - w) ** 2, "halfway down; on a strai"),
+        (lambda s, p, w: triangle(s, p, w) if abs(s - 0.7) > 0.05 else p, "leaves PyTorch's lines"),
+        (lambda s, p, w: None, "raised TypeError"),
+    ],
+)
+def test_ch7_one_cycle_hints(verdict: Callable[..., str], schedule: Callable[..., float], hint: str) -> None:
+    line = verdict(check.one_cycle, schedule)
+    assert line.startswith(check.CROSS) and hint in line
+
+
+def flipped_where(images: Tensor, coins: Tensor, axis: int = 3) -> Tensor:
+    return torch.where(coins, images.flip(axis), images)
+
+
+def coins(*shape: int) -> Tensor:
+    return torch.rand(shape) < 0.5
+
+
+def test_ch7_random_flip_accepts_different_ways(verdict: Callable[..., str]) -> None:
+    def by_index(images: Tensor) -> Tensor:
+        images = images.clone()
+        which = torch.rand(len(images)) < 0.5
+        images[which] = images[which].flip(3)
+        return images
+
+    def in_a_loop(images: Tensor) -> Tensor:
+        return torch.stack([image.flip(2) if torch.rand(()) < 0.5 else image for image in images])
+
+    for answer in (by_index, in_a_loop, lambda x: flipped_where(x, coins(len(x), 1, 1, 1))):
+        assert verdict(check.random_flip, answer).startswith(check.TICK)
+
+
+def flip_in_place(images: Tensor) -> Tensor:
+    images[::2] = images[::2].flip(3)
+    return images
+
+
+@pytest.mark.parametrize(
+    ("flip", "hint"),
+    [
+        (lambda x: x.flip(3) if torch.rand(()) < 0.5 else x, "one coin for the whole batch"),
+        (lambda x: x, "all images come out as they were"),
+        (lambda x: x.flip(3), "all images come out mirrored"),
+        (flip_in_place, "changes the images that it is given"),
+        (lambda x: flipped_where(x, coins(len(x), 1, 1, 1), axis=2), "upside down: axis 2 is the height"),
+        (lambda x: flipped_where(x, coins(len(x), 1, x.shape[2], 1)), "one coin for a whole image"),
+        (lambda x: flipped_where(x, coins(len(x), 3, 1, 1)), "one coin for a whole image"),
+        (lambda x: flipped_where(x, coins(*x.shape)), "neither the image nor its mirror image"),
+        (lambda x: flipped_where(x, (torch.arange(len(x)) % 2 == 0).view(-1, 1, 1, 1)), "coins must be new each time"),
+        (lambda x: flipped_where(x, torch.rand(len(x), 1, 1, 1) < 0.1), "it should be about half"),
+        (lambda x: flipped_where(x, coins(len(x), 1, 1, 1)).float(), "your result is float32"),
+        (lambda x: flipped_where(x, coins(len(x), 1, 1, 1))[:, 0], "must have the shape of the input"),
+    ],
+)
+def test_ch7_random_flip_hints(verdict: Callable[..., str], flip: Callable[[Tensor], Tensor], hint: str) -> None:
+    for _ in range(3):  # whatever the coins
+        line = verdict(check.random_flip, flip)
+        assert line.startswith(check.CROSS) and (hint in line or "for the whole batch" in line)
+
+
+def a_run(*test_accuracy: float, train: int = 800, test: int = 250, size: int = 32, train_accuracy: float = 0.5) -> Run:
+    about = {"data": {"train": train, "test": test}, "recipe": {"epochs": len(test_accuracy)}}
+    row = {"size": size, "train_accuracy": train_accuracy}
+    return Run(torch.nn.Identity(), about, [row | {"test_accuracy": accuracy} for accuracy in test_accuracy])
+
+
+@pytest.mark.parametrize(
+    ("run", "hint"),
+    [
+        (a_run(0.5, train=50_000), "you trained on 50,000 images"),
+        (a_run(0.5, test=20), "20 test images say too little"),
+        (a_run(0.5, 0.3), "30.0% of the test images, and the target is 40%. An epoch before was better"),
+        (a_run(0.3, size=16), "had 16 pixels, but the test images have 32"),
+        (a_run(0.3, train_accuracy=0.35), "Even on the training images it is 35.0%: train longer"),
+        (a_run(0.1, 0.2, 0.3), "3 epochs are few"),
+        (a_run(*[0.3] * 20, train_accuracy=0.9), "On the training images it is 90.0%"),
+        ("40 %", "give the judge what train(…) returns"),
+    ],
+)
+def test_ch7_reach_target_hints(verdict: Callable[..., str], run: Any, hint: str) -> None:
+    line = verdict(check.reach_target, run)
+    assert line.startswith(check.CROSS) and hint in line
+
+
+def test_ch7_reach_target_accepts_a_run_that_reaches_it(verdict: Callable[..., str]) -> None:
+    assert verdict(check.reach_target, a_run(0.2, 0.4)).startswith(check.TICK)
+
+
+def test_ch7_no_answer_gets_an_invitation(verdict: Callable[..., str]) -> None:
+    for judge, answer in (
+        (check.one_cycle, lambda share, peak, warmup: ...),
+        (check.random_flip, lambda images: ...),
+        (check.reach_target, ...),
+    ):
+        assert verdict(judge, answer).startswith(check.OPEN)
+
+
+@pytest.mark.parametrize(("number", "name"), [(0, "one_cycle"), (1, "random_flip")])
+def test_ch7_folded_solutions_are_right(
+    root: Any, capsys: pytest.CaptureFixture[str], number: int, name: str
+) -> None:
+    solution = folded_solutions(root, "07_train_cifar10")[number]
+    exec(f"{solution}\ncheck.{name}({name})", {"torch": torch, "check": check})
+    assert capsys.readouterr().out.startswith(check.TICK)
+
+
+def test_ch7_folded_recipe_is_one(root: Any) -> None:
+    """Its training takes minutes, so here it only has to be a recipe that goes further than the chapter's."""
+    names = {"quick": Recipe(model="se_resnet20", epochs=4, batch_size=32, lr=0.06), "replace": replace, "small": None}
+    recipes = []
+    names |= {"train": lambda recipe, **options: recipes.append(recipe), "check": SimpleNamespace(reach_target=id)}
+    exec(folded_solutions(root, "07_train_cifar10")[2], names)
+    (recipe,) = recipes
+    assert recipe.epochs > names["quick"].epochs and recipe.size_at(recipe.epochs - 1) == 32
+
+
+# Chapter 11: relatives
+
+
+def ch11_eca(x: Tensor, weight: Tensor, padding: int | None = None) -> Tensor:
+    z = x.mean((2, 3))
+    half = len(weight) // 2 if padding is None else padding
+    logits = torch.nn.functional.conv1d(z[:, None], weight[None, None], padding=half)
+    return x * logits.sigmoid().transpose(1, 2)[..., None]
+
+
+def ch11_loop(x: Tensor, weight: Tensor, **changes: Any) -> Tensor:
+    """ECA as sums over the channels, with some steps changed; independent of the judge's convolution."""
+    squeeze = changes.get("squeeze", lambda x: x.mean((2, 3)))
+    sigma = changes.get("sigma", torch.sigmoid)
+    z = squeeze(x)
+    rows = torch.zeros_like(z)
+    C, half = z.shape[1], len(weight) // 2
+    for c in range(C):
+        for i, w in enumerate(weight):
+            k = c + i - half
+            if changes.get("ring"):
+                k %= C
+            if 0 <= k < C:
+                rows[:, c] += w * z[:, k]
+    return x * sigma(rows)[:, :, None, None]
+
+
+@pytest.mark.parametrize("answer", [ch11_eca, ch11_loop])
+def test_ch11_eca_accepts_what_is_right(verdict: Callable[..., str], answer: Callable[..., Tensor]) -> None:
+    assert verdict(check.eca, answer).startswith(check.TICK)
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (lambda x, w: ch11_loop(x, w, sigma=lambda a: a), "the sigmoid is missing"),
+        (lambda x, w: ch11_loop(x, w, sigma=lambda a: a.softmax(1)), "softmax makes the channels compete"),
+        (lambda x, w: ch11_loop(x, w, squeeze=lambda x: x.sum((2, 3))), "adds the pixels up"),
+        (lambda x, w: ch11_loop(x, w, squeeze=lambda x: x.amax((2, 3))), "takes the maximum"),
+        (lambda x, w: ch11_loop(x, w, squeeze=lambda x: x.mean((0, 2, 3)).expand(x.shape[:2]).clone()), "the batch"),
+        (lambda x, w: ch11_loop(x, w.flip(0)), "the wrong way round"),
+        (lambda x, w: ch11_loop(x, w, ring=True), "your channels are a ring"),
+        (lambda x, w: ch11_eca(x, w) / x, "stretched over the maps"),
+        (lambda x, w: (ch11_eca(x, w) / x)[:, :, 0, 0], "these are the gates; multiply"),
+        (lambda x, w: ch11_eca(x, w, padding=0), "does the kernel have padding k // 2"),
+        (lambda x, w: ch11_eca(x, w, padding=1), "for x of shape (3, 16, 4, 6) and k = 5"),  # right for k = 3 alone
+        (lambda x, w: ch11_eca(x.transpose(1, 3), w).transpose(1, 3), "slides over rows of pixels"),
+        (lambda x, w: ch11_eca(x.transpose(1, 2), w).transpose(1, 2), "slides over columns of pixels"),
+        (lambda x, w: ch11_eca(x.transpose(0, 1), w).transpose(0, 1), "over the images of the batch"),
+        (
+            lambda x, w: torch.stack(
+                [torch.stack([ch11_eca(u.reshape(1, -1, 1, 1), w).view(u.shape) for u in maps]) for maps in x]
+            ),
+            "slides over the pixels",
+        ),
+        (
+            lambda x, w: torch.stack(
+                [torch.stack([ch11_eca(u.T[None, :, :, None], w)[0, :, :, 0].T for u in maps]) for maps in x]
+            ),
+            "slides over the columns of the map",
+        ),
+        (
+            lambda x, w: torch.cat(
+                [ch11_eca(x[:, :, i : i + 1, j : j + 1], w) for i in range(x.shape[2]) for j in range(x.shape[3])], 2
+            ).view(x.shape),
+            "the squeeze is missing",
+        ),
+        (lambda x, w: x.mul_(0.5), "changes x itself"),
+        (lambda x, w: None, "returns NoneType"),
+        (lambda x, w: ch11_eca(x, w)[:, :, :1], "ECA keeps it"),
+        (lambda x, w: 2 * ch11_eca(x, w), "the values differ from ECA's"),
+    ],
+)  # fmt: skip
+def test_ch11_eca_hints(verdict: Callable[..., str], answer: Callable[..., Any], hint: str) -> None:
+    line = verdict(check.eca, answer)
+    assert line.startswith(check.CROSS) and hint in line
+
+
+CH11_NAMES = {"A": "eca", "B": "cbam", "C": "simam", "D": "coordinate", "E": "no_squeeze"}
+
+
+@pytest.mark.parametrize(
+    ("change", "hint"),
+    [
+        ({"A": "ese"}, "A: ese has one gate a channel, from all pixels of all channels"),
+        ({"B": "scse"}, "B: scse has one gate a pixel, from that pixel alone"),
+        ({"C": "ge_theta_minus"}, "C: ge_theta_minus has"),
+        ({"D": "no_squeeze", "E": "coordinate"}, "D: no_squeeze has"),
+        ({"E": "NoSqueeze"}, "E: 'NoSqueeze' is not a name of this exercise"),
+    ],
+)
+def test_ch11_whose_gate_hints(verdict: Callable[..., str], change: dict[str, str], hint: str) -> None:
+    line = verdict(check.whose_gate, CH11_NAMES | change)
+    assert line.startswith(check.CROSS) and hint in line
+
+
+def test_ch11_whose_gate_counts_are_those_of_the_classes() -> None:
+    """The exercise says 5 channels for ECA and 49 pixels for CBAM at C = 256; its names are names of the package."""
+    assert set(check._LOOKS) <= set(ATTENTION)
+    assert make_attention("eca", 256).conv.kernel_size == (5,)
+    assert make_attention("cbam", 256).spatial.conv.kernel_size == (7, 7)
+
+
+def test_ch11_no_answer_gets_an_invitation(verdict: Callable[..., str]) -> None:
+    assert verdict(check.eca, lambda x, weight: ...).startswith(check.OPEN)
+    assert verdict(check.whose_gate, CH11_NAMES | {"C": ...}).startswith(check.OPEN)
+
+
+@pytest.mark.parametrize(("number", "judged"), [(0, "check.eca(eca)"), (1, "")])
+def test_ch11_folded_solutions_are_right(
+    root: Any, capsys: pytest.CaptureFixture[str], number: int, judged: str
+) -> None:
+    names = {"torch": torch, "F": torch.nn.functional, "check": check}
+    exec(f"{folded_solutions(root, '11_relatives')[number]}\n{judged}", names)
+    assert capsys.readouterr().out.startswith(check.TICK)
