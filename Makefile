@@ -1,0 +1,45 @@
+# make book | test | serve | execute | train | lint | clean
+# The first of them makes .venv and installs; after that nothing needs a network.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+HTML := _build/html
+
+.PHONY: book test serve execute train lint clean
+.DELETE_ON_ERROR:
+
+book: $(READY)
+	$(BIN)/jupyter-book build book/ $(BOOKFLAGS)
+	touch $(HTML)/.nojekyll
+	@echo
+	@echo "Open $(CURDIR)/$(HTML)/intro.html"
+
+# Every worker runs one notebook or one test file at a time, on one thread, so that workers do not fight for the cores.
+test: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval -n auto --maxprocesses 4 --dist loadfile $(TESTFLAGS)
+
+serve: book
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory $(HTML) 8000
+
+execute: $(READY)
+	$(BIN)/python scripts/execute_notebooks.py
+
+# Both go on where they were stopped.
+train: $(READY)
+	$(BIN)/python -m senet_edu.train --model resnet20 --seed 0 --out runs/resnet20 --resume
+	$(BIN)/python -m senet_edu.train --model se_resnet20 --model-option reduction=4 --seed 0 --out runs/se_resnet20 --resume
+	$(BIN)/python scripts/ship_weights.py runs/resnet20 runs/se_resnet20
+
+lint: $(READY)
+	$(BIN)/ruff check .
+
+clean:
+	rm -rf _build
+
+# Installs again when what is to be installed has changed.
+$(READY): requirements.txt pyproject.toml
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed; try: make PYTHON=python3.11')"
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
+	touch $@

@@ -1,0 +1,147 @@
+"""Execute the chapters in place, and leave in them only what every run would leave.
+
+    python scripts/execute_notebooks.py                          # all of book/
+    python scripts/execute_notebooks.py book/02_squeeze.ipynb    # some
+    python scripts/execute_notebooks.py --check                  # execute nothing, say what is not normalized
+
+Cell ids, timestamps, widget state and kernel versions differ from run to run and are taken out or made regular, so that
+executing an unchanged notebook again changes no byte. Alt text goes where the book's renderer looks for it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import re
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+BOOK = Path(__file__).resolve().parents[1] / "book"
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+CELL_SECONDS = 600  # after which an execution counts as hung
+
+NOTEBOOK_METADATA = ("accelerator", "kernelspec", "language_info")  # `accelerator` asks Colab for a GPU
+CELL_METADATA = ("mystnb", "tags")
+WIDGET = "application/vnd.jupyter.widget-view+json"
+FIGURE = "Figure: "  # how the text of a `senet_edu.plots.Picture` begins; its alt text follows
+
+
+def read(path: Path) -> NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def write(notebook: NotebookNode, path: Path) -> None:
+    """Write a notebook as UTF-8 with one trailing newline, unless the file is already the same."""
+    text = nbformat.writes(notebook) + "\n"
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+
+
+def execute(notebook: NotebookNode, folder: Path) -> None:
+    """Run all cells in the folder's directory, in place.
+
+    Raises:
+        nbclient.exceptions.CellExecutionError: a cell raised an exception; the message has its traceback.
+        RuntimeError: a cell wrote to standard error, for instance a warning.
+    """
+    NotebookClient(
+        notebook,
+        timeout=CELL_SECONDS,
+        kernel_name=KERNEL["name"],
+        resources={"metadata": {"path": str(folder)}},
+        record_timing=False,
+        store_widget_state=False,
+    ).execute()
+    for index, cell in enumerate(notebook.cells):
+        for output in cell.get("outputs", []):
+            if output.output_type == "stream" and output.name == "stderr":
+                raise RuntimeError(f"cell {index} wrote to standard error:\n{output.text}")
+
+
+def normalize(notebook: NotebookNode) -> NotebookNode:
+    """A copy of an executed notebook without what differs from run to run, and with alt text in place.
+
+    Raises:
+        ValueError: a cell shows several figures; alt text belongs to a cell, so each needs its own.
+    """
+    notebook = copy.deepcopy(notebook)
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    kept = {key: value for key, value in notebook.metadata.items() if key in NOTEBOOK_METADATA}
+    notebook.metadata = NotebookNode(kept | {"kernelspec": KERNEL, "language_info": {"name": "python"}})
+    for index, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{index:03d}"
+        cell.metadata = NotebookNode({key: value for key, value in cell.metadata.items() if key in CELL_METADATA})
+        if cell.cell_type == "code":
+            cell.outputs = normalize_outputs(cell.outputs, compared="nbval-ignore-output" not in tags(cell))
+            set_alt(cell, index)
+    return notebook
+
+
+def tags(cell: NotebookNode) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def normalize_outputs(outputs: list[NotebookNode], compared: bool) -> list[NotebookNode]:
+    """Outputs without widgets, which are dead on a page, and with neighboring pieces of one stream joined.
+
+    The text that stands in for a widget stays only where `pytest --nbval` compares it.
+    """
+    result: list[NotebookNode] = []
+    for output in outputs:
+        if output.output_type == "stream":
+            if result and result[-1].output_type == "stream" and result[-1].name == output.name:
+                result[-1].text += output.text
+                continue
+        elif WIDGET in output.get("data", {}):
+            del output.data[WIDGET]
+            if not output.data or not compared:
+                continue
+        if "metadata" in output:
+            output.metadata = NotebookNode()
+        result.append(output)
+    return result
+
+
+def set_alt(cell: NotebookNode, index: int) -> None:
+    """Copy the alt text of a cell's figure to `mystnb.image.alt`; remove it where there is no figure any more."""
+    texts = [output.get("data", {}).get("text/plain", "") for output in cell.outputs]
+    alts = [text.removeprefix(FIGURE) for text in texts if text.startswith(FIGURE)]
+    if len(alts) > 1:
+        raise ValueError(f"cell {index} shows {len(alts)} figures: split it, one cell has one alt text")
+    options = cell.metadata.pop("mystnb", {})
+    image = {key: value for key, value in options.get("image", {}).items() if key != "alt"}
+    if alts:
+        image["alt"] = re.sub(r"\s+", " ", alts[0])
+    options = {key: value for key, value in options.items() if key != "image"} | ({"image": image} if image else {})
+    if options:
+        cell.metadata["mystnb"] = options
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("notebooks", nargs="*", type=Path, help="all of book/ when left out")
+    parser.add_argument("--check", action="store_true", help="execute nothing, only look")
+    args = parser.parse_args(argv)
+    bad = []
+    for path in args.notebooks or sorted(BOOK.glob("*.ipynb")):
+        notebook = read(path)
+        if args.check:
+            if nbformat.writes(normalize(notebook)) + "\n" != path.read_text(encoding="utf-8"):
+                bad.append(path)
+                print(f"{path.name}: not normalized")
+            continue
+        started = time.perf_counter()
+        execute(notebook, path.parent)
+        write(normalize(notebook), path)
+        print(f"{path.name}: {time.perf_counter() - started:.0f} s", flush=True)
+    if bad:
+        sys.exit(f"{len(bad)} to normalize: python scripts/execute_notebooks.py {' '.join(map(str, bad))}")
+
+
+if __name__ == "__main__":
+    main()

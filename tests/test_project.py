@@ -1,0 +1,231 @@
+"""The repository as a whole: what imports what, what is required, what is tracked, what the front pages claim."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+PACKAGE = "senet_edu"
+
+# A module imports from lower floors only, wherever in it the import stands.
+FLOORS = (
+    ("se", "data"),
+    ("relatives",),
+    ("resnet",),
+    ("gates", "cost", "surgery"),
+    ("interop", "train", "analysis"),
+    ("zoo",),
+    ("plots", "widgets", "check"),
+)
+HEAVY = ("torchvision", "matplotlib", "ipywidgets", "IPython", "onnx", "timm")
+
+
+def imports(source: str) -> Iterator[str]:
+    """Absolute dotted names of what Python source imports, at any depth: `from a import b` is `a.b`."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                base = f"{PACKAGE}.{base}".rstrip(".")
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def climbs(module: str, source: str) -> list[str]:
+    """Imports of a module that do not go down to a lower floor."""
+    floor_of = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+    bad = []
+    for name in imports(source):
+        top, _, rest = name.partition(".")
+        target = rest.split(".")[0]
+        # `from senet_edu import SEBlock` goes through __init__, which stands on everything below `zoo`.
+        if top == PACKAGE and floor_of.get(target, floor_of["zoo"]) >= floor_of[module]:
+            bad.append(name)
+    return bad
+
+
+@pytest.fixture(scope="module")
+def sources(root: Path) -> dict[str, str]:
+    return {path.stem: path.read_text(encoding="utf-8") for path in sorted((root / PACKAGE).glob("*.py"))}
+
+
+def test_every_module_has_its_floor(sources: dict[str, str]) -> None:
+    assert set(sources) - {"__init__", "__main__"} <= {name for names in FLOORS for name in names}
+
+
+def test_imports_go_down(sources: dict[str, str]) -> None:
+    modules = {name: source for name, source in sources.items() if not name.startswith("__")}
+    assert {name: bad for name, source in modules.items() if (bad := climbs(name, source))} == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from senet_edu.plots import Picture",
+        "import senet_edu.zoo",
+        "from senet_edu import train",
+        "from senet_edu import SEBlock",
+        "def f():\n    from .gates import record_gates",
+    ],
+)
+def test_an_import_that_climbs_is_noticed(source: str) -> None:
+    assert climbs("cost", source)
+
+
+def test_an_import_that_goes_down_is_allowed() -> None:
+    assert not climbs("cost", "import torch\nfrom senet_edu.se import SEBlock\nfrom senet_edu import resnet")
+
+
+def test_import_is_light() -> None:
+    """Neither the package nor what trains without a notebook loads the libraries of figures and comparisons."""
+    modules = ", ".join(f"{PACKAGE}.{name}" for name in ("train", "cost", "surgery", "interop", "zoo"))
+    code = f"import sys, torch; before = set(sys.modules); import {modules}; print(*(set(sys.modules) - before))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert PACKAGE in loaded
+    assert [name for name in HEAVY if name in loaded] == []
+
+
+# Requirements
+
+
+@pytest.fixture(scope="module")
+def project(root: Path) -> dict:
+    return tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def requirements(root: Path) -> list[Requirement]:
+    text = (root / "requirements.txt").read_text(encoding="utf-8")
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    return [Requirement(line) for line in lines if line and not line.startswith("-")]
+
+
+def closed(required: list[Requirement]) -> list[str]:
+    """Requirements with anything but lower bounds."""
+    return [str(one) for one in required if any(bound.operator not in (">=", ">") for bound in one.specifier)]
+
+
+def test_only_lower_bounds(root: Path, project: dict) -> None:
+    """torchvision pins its torch: another bound would replace the torch of an environment that works."""
+    mine = [one for one in requirements(root) if one.name != "jupyter-book"]
+    extras = [line for lines in project["optional-dependencies"].values() for line in lines]
+    assert closed(mine) == []
+    assert closed([Requirement(line) for line in (*project["dependencies"], *extras)]) == []
+    assert Requirement(f"python{project['requires-python']}").specifier.contains("3.14")
+
+
+@pytest.mark.parametrize("line", ["torch==2.11", "torch>=2.6,<3", "torch~=2.6", "torchvision<1", "torch!=2.7"])
+def test_a_closed_bound_is_noticed(line: str) -> None:
+    assert closed([Requirement(line)]) == [str(Requirement(line))]
+
+
+def test_the_book_is_built_by_jupyter_book_1(root: Path) -> None:
+    (book,) = (one for one in requirements(root) if one.name == "jupyter-book")
+    assert Version("2.0") not in book.specifier and Version("1.0.4.post1") in book.specifier
+
+
+def test_the_package_requires_what_it_imports(sources: dict[str, str], project: dict) -> None:
+    imported = {name.partition(".")[0].lower() for source in sources.values() for name in imports(source)}
+    optional = {Requirement(line).name for lines in project["optional-dependencies"].values() for line in lines}
+    needed = imported - {name.lower() for name in sys.stdlib_module_names} - {PACKAGE} - optional
+    assert {Requirement(line).name for line in project["dependencies"]} == needed
+
+
+def test_one_lower_bound_for_each_package(root: Path, project: dict) -> None:
+    """requirements.txt asks for at least what the package asks for."""
+    lowest = {one.name: one for one in map(Requirement, project["dependencies"])}
+    for one in requirements(root):
+        if one.name in lowest:
+            for bound in lowest[one.name].specifier:
+                assert all(Version(mine.version) >= Version(bound.version) for mine in one.specifier), str(one)
+
+
+# What is tracked
+
+
+@pytest.fixture(scope="module")
+def tracked(root: Path) -> list[Path]:
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True)
+    if listing.returncode or not listing.stdout:
+        pytest.skip("not a git checkout")
+    return [path for name in listing.stdout.split("\0") if name and (path := root / name).is_file()]
+
+
+def test_the_tree_is_small(tracked: list[Path]) -> None:
+    assert sum(path.stat().st_size for path in tracked) < 10 * 2**20
+
+
+def test_no_data_set_is_tracked(tracked: list[Path]) -> None:
+    suffixes = {".npz", ".npy", ".bin", ".gz", ".tgz", ".zip", ".pkl", ".pickle", ".pt", ".pth", ".webp"}
+    assert [path for path in tracked if path.suffix in suffixes or "cifar-10-" in str(path)] == []
+    assert [path for path in tracked if path.suffix == ".safetensors" and path.stat().st_size > 10**6] == []
+
+
+# The address of the repository
+
+
+def other_addresses(text: str, repository: str) -> list[str]:
+    """Addresses of repositories called as this one that are not it, in any of the ways in which they are written."""
+    owner_and_name = repository.removeprefix("https://github.com/")
+    name = owner_and_name.partition("/")[2]
+    pattern = rf"(?:github\.com|colab\.research\.google\.com/github|github)[/:]([\w.-]+/{re.escape(name)})\b"
+    return [found for found in re.findall(pattern, text) if found != owner_and_name]
+
+
+def test_the_address_is_the_one_of_config(tracked: list[Path], repository: str) -> None:
+    text_suffixes = {".md", ".toml", ".cff", ".py", ".ipynb", ".yml", ".txt", ".html", ".css", ".js", ".bib", ""}
+    bad = {}
+    for path in tracked:
+        if path.suffix in text_suffixes and (found := other_addresses(path.read_text(encoding="utf-8"), repository)):
+            bad[path.name] = found
+    assert bad == {}
+
+
+def test_the_front_pages_name_the_repository(root: Path, repository: str, project: dict) -> None:
+    assert project["urls"]["Repository"] == repository
+    assert yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))["repository-code"] == repository
+    for page in ("README.md", "book/intro.md"):
+        assert f"pip install git+{repository}" in (root / page).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pip install git+https://github.com/{other}",
+        "git clone git@github.com:{other}.git",
+        "https://colab.research.google.com/github/{other}/blob/main/book/02_squeeze.ipynb",
+    ],
+)
+def test_another_address_is_noticed(text: str, repository: str) -> None:
+    mine = repository.removeprefix("https://github.com/")
+    other = "somebody/" + mine.partition("/")[2]
+    assert other_addresses(text.format(other=other), repository) == [other]
+    assert other_addresses(text.format(other=mine), repository) == []
+
+
+# What the front pages claim
+
+
+@pytest.mark.parametrize("page", ["README.md", "book/intro.md"])
+def test_code_on_the_front_pages_runs(root: Path, page: str) -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", (root / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    assert blocks
+    names: dict = {}
+    for block in blocks:  # one after another, as a reader would run them
+        exec(compile(block, page, "exec"), names)
+    assert names["y"].shape == names["x"].shape
+
+
+def test_citation_and_package_have_one_version(root: Path, sources: dict[str, str]) -> None:
+    version = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))["version"]
+    assert f'__version__ = "{version}"' in sources["__init__"]
