@@ -861,9 +861,8 @@ def eca(eca: Callable[[Tensor, Tensor], Tensor]) -> None:
             lambda x, w: x * slide(x.mean((1, 3)), w)[:, None, :, None].sigmoid()
         ),
         "the squeeze is missing: your kernel runs over the channels at every pixel by itself.": (
-            lambda x, w: x * slide(x.permute(0, 2, 3, 1).flatten(0, 2), w).view(x.permute(0, 2, 3, 1).shape)
-            .permute(0, 3, 1, 2).sigmoid()
-        ),  # fmt: skip
+            lambda x, w: x * slide(x.movedim(1, 3).flatten(0, 2), w).view_as(x.movedim(1, 3)).movedim(3, 1).sigmoid()
+        ),
         "your kernel slides over the images of the batch; it must slide over the channels of each.": (
             lambda x, w: gated(x, slide(mean(x).T, w).T)
         ),
@@ -876,9 +875,7 @@ def eca(eca: Callable[[Tensor, Tensor], Tensor]) -> None:
             lambda x, w: gated(x, slide(mean(x), w.flip(0)))
         ),
         "your channels are a ring; beyond the first and the last channel are zeros.": (
-            lambda x, w: gated(
-                x, sum(v * mean(x).roll(len(w) // 2 - i, 1) for i, v in enumerate(w))  # type: ignore[arg-type]
-            )
+            lambda x, w: gated(x, torch.stack([v * mean(x).roll(len(w) // 2 - i, 1) for i, v in enumerate(w)]).sum(0))
         ),
     }
 

@@ -486,7 +486,7 @@ def rescaled_numbers(x: Tensor, s: Tensor) -> Picture:
     for c, (u, gate) in enumerate(zip(x, s.tolist())):
         for row, values in ((0, u), (2, gate * u)):
             ax = axes[row, c]
-            ax.imshow(values, cmap=MAPS, vmin=-limit, vmax=limit)
+            ax.imshow(values.numpy(), cmap=MAPS, vmin=-limit, vmax=limit)
             for (i, j), value in np.ndenumerate(values.numpy()):
                 text = f"{value:.1f}".replace("-", "\N{MINUS SIGN}")
                 ax.annotate(text, (j, i), ha="center", va="center", color="white" if value < 0.1 * limit else INK)
@@ -554,27 +554,26 @@ def gates_and_norm(gates: Tensor, norm: Tensor, marked: Mapping[str, Tensor]) ->
         marked: name to gates `(C,)` of single images, at most two.
     """
     order = gates.mean(0).argsort(descending=True)
+    sorted_gates = gates[:, order].numpy()
     x = np.arange(gates.shape[1])
-    figure = new_figure(4.3, WIDTH)
+    figure = new_figure(4.3, COLUMN)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
-    low, high = gates[:, order].amin(0), gates[:, order].amax(0)
-    upper.vlines(x, low, high, color=FAINT, linewidth=9)
+    upper.vlines(x, sorted_gates.min(0), sorted_gates.max(0), color=FAINT, linewidth=8)
     for (name, values), marker, shift in zip(marked.items(), "os", (-0.12, 0.12)):
-        upper.scatter(
-            x + shift, values[order], c=values[order], cmap=GATES, vmin=0, vmax=1, marker=marker, edgecolors=INK,
-            s=55, linewidths=0.8, zorder=3, label=name,
-        )  # fmt: skip
+        y = values[order].numpy()
+        shown = {"c": y, "cmap": GATES, "vmin": 0, "vmax": 1, "edgecolors": INK, "linewidths": 0.8, "s": 45}
+        upper.scatter(x + shift, y, marker=marker, zorder=3, label=name, **shown)
     upper.axhline(0.5, color=INK, linewidth=1, linestyle="--", zorder=0)
     upper.set(ylim=(0, 1.02), yticks=[0, 0.5, 1], yticklabels=["0", "½", "1"])
     upper.tick_params(axis="x", bottom=False)
     upper.set_ylabel("gate $s_c$")
-    upper.set_title(f"The gate's factor: bars from the least to the largest of {len(gates)} images")
+    upper.set_title(f"The gate: bars span {len(gates)} images")
     handles, names = upper.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper right", ncols=2)
-    lower.bar(x, norm[order], color=PLAIN, width=0.6)
+    lower.bar(x, norm[order].numpy(), color=PLAIN, width=0.6)
     lower.axhline(0, color=INK, linewidth=1)
     lower.set_ylabel("factor")
-    lower.set_title("The batch norm's factor: one number for all images")
+    lower.set_title("The batch norm's factor: one for all images")
     lower.set_xticks(x, [str(int(c) + 1) for c in order])
     lower.tick_params(bottom=False)
     lower.set_xlabel("channel, from the largest mean gate to the smallest")
@@ -685,11 +684,11 @@ def placement_card(placement: str, shapes: Mapping[str, str], bars: Mapping[str,
         shapes: `"in"`, `"conv1"`, `"conv2"`, `"conv3"`, `"se"`, `"out"` to the shape there.
         bars: title, with the unit, to (placement -> value).
     """
-    figure = new_figure(4.2, WIDTH)
-    left, right = figure.subfigures(1, 2, width_ratios=[1.1, 1])
+    figure = new_figure(4.0, COLUMN)
+    left, right = figure.subfigures(1, 2, width_ratios=[1.15, 1])
     ax = left.subplots()
     _block_diagram(ax, placement)
-    ax.set_xlim(-3.6, 2.3)
+    ax.set_xlim(-3.9, 2.2)
     heights = {"in": 0.1, "out": _SLOTS["post"] + 0.75} | {name: _SLOTS[name] for name in ("conv1", "conv2", "conv3")}
     ax.set_title(f"SE sees {shapes['se']}")
     for name in heights:
@@ -1058,7 +1057,8 @@ def learning_rate(rates: Sequence[float], sizes: Sequence[tuple[float, int]], ep
         sizes: (share of the epochs done, side of the training images from then on).
         epochs: how many epochs the steps make up.
     """
-    figure = new_figure(2.6, COLUMN)
+    figure = new_figure(2.7, COLUMN)
+    figure.get_layout_engine().set(h_pad=0.1)
     ax = figure.subplots()
     x = np.linspace(0, epochs, len(rates), endpoint=False)
     ax.plot(x, rates, color=INK)
@@ -1161,7 +1161,7 @@ def modules_with_se(modules: Mapping[str, tuple[int, int]]) -> Picture:
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
     ax.tick_params(bottom=False)
-    ax.set_title("channels that each SE block sees")
+    ax.set_title("channels that each SE block sees, by module and size of its maps")
     each = ", ".join(f"{name} {channels} at {side} by {side}" for name, (channels, side) in modules.items())
     return Picture(figure, f"A chain of modules, an SE block behind each; channels and sizes of the maps: {each}.")
 
@@ -1319,16 +1319,16 @@ def what_gates_see(seen: Mapping[str, tuple[Tensor, Tensor]], place: tuple[int, 
     """
     columns = 4
     rows = -(-len(seen) // columns)
-    figure = new_figure(2.15 * rows, COLUMN)
+    figure = new_figure(2.35 * rows, COLUMN)
     axes = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=[1, 0.13] * rows)
     colors = mpl.colors.ListedColormap([FAINT, SQUEEZE])
     for ax in axes.flat:
         _bare(ax)
     for k, (name, (pixels, channels)) in enumerate(seen.items()):
         upper, lower = axes[2 * (k // columns), k % columns], axes[2 * (k // columns) + 1, k % columns]
-        upper.imshow(pixels.numpy(), cmap=colors, vmin=0, vmax=1)
+        upper.imshow(pixels.numpy(), cmap=colors, vmin=0, vmax=1, aspect="auto")
         upper.plot(place[1], place[0], "o", color=EXCITATION, markersize=5, markeredgecolor="white")
-        upper.set_title(name)
+        upper.set_title(("\n" if k >= columns else "") + name)  # a free line between two rows of panels
         lower.imshow(channels[None].numpy(), cmap=colors, vmin=0, vmax=1, aspect="auto")
         lower.plot(channel, 0, "o", color=EXCITATION, markersize=5, markeredgecolor="white", clip_on=False)
         lower.set_xlabel(f"{int(pixels.sum())} px, {int(channels.sum())} ch.", fontsize=10)
@@ -1344,17 +1344,23 @@ def gate_latency(milliseconds: Mapping[str, float], shape: Sequence[int]) -> Pic
         milliseconds: name to the median time; the first entry is a plain multiplication of two tensors.
         shape: of the input.
     """
-    figure = new_figure(0.8 + 0.33 * len(milliseconds), COLUMN)
+    figure = new_figure(0.8 + 0.34 * len(milliseconds), COLUMN)
     ax = figure.subplots()
     floor = next(iter(milliseconds.values()))
     ax.axvline(floor, color=PLAIN, linestyle="--", linewidth=1.5)
-    for y, (name, value) in enumerate(milliseconds.items()):
-        ax.barh(y, value, color=PLAIN if y == 0 else EXCITATION, height=0.65)
-        ax.annotate(f"{value:.2g}" if value < 10 else f"{value:.0f}", (value, y), (4, 0),
-                    textcoords="offset points", va="center")  # fmt: skip
+    for y, value in enumerate(milliseconds.values()):
+        color = PLAIN if y == 0 else EXCITATION
+        ax.plot([floor, value], [y, y], color=color, linewidth=4)
+        ax.plot(value, y, "o", color=color, markersize=9)
+        label = f"{value:.2g}" if value < 10 else f"{value:.0f}"
+        ax.annotate(label, (max(floor, value), y), (9, 0), textcoords="offset points", va="center")
+    ax.set_xscale("log")
+    ax.xaxis.set_major_formatter(lambda value, place: f"{value:g}")
+    ax.xaxis.set_minor_formatter(lambda value, place: "")
     ax.set_yticks(range(len(milliseconds)), milliseconds)
     ax.invert_yaxis()
-    ax.margins(x=0.12)
+    ax.margins(x=0.15)
     ax.tick_params(left=False)
-    ax.set_xlabel(f"milliseconds for a forward pass of {' × '.join(map(str, shape))}, on this CPU")
-    return Picture(figure, f"Bars: measured time of one forward pass of each block: {', '.join(milliseconds)}.")
+    ax.spines["left"].set_visible(False)
+    ax.set_xlabel(f"milliseconds for {' × '.join(map(str, shape))}, on this CPU", x=0.4)
+    return Picture(figure, f"Dots: measured time of one forward pass of each block: {', '.join(milliseconds)}.")

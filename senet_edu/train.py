@@ -21,7 +21,6 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -54,11 +53,11 @@ class Recipe:
     data: str = _entry("cifar10", "the data set: cifar10, or procedural, which needs no files")
     epochs: int = _entry(20, "passes over the training images; few, so that a CPU can do it")
     batch_size: int = _entry(128, "images a step: enough for batch norm, and few enough for many steps")
-    lr: float = _entry(0.25, "peak of the one-cycle learning rate; it is brief, so it may exceed the usual 0.1")
-    warmup: float = _entry(0.2, "share of the steps in which the rate rises; from there it falls linearly to zero")
+    lr: float = _entry(0.25, "peak of the one-cycle learning rate; brief, so above the usual 0.1")
+    warmup: float = _entry(0.2, "share of the steps in which the rate rises, before it falls to zero")
     momentum: float = _entry(0.9, "of SGD, in Nesterov's form: about the last 10 gradients decide a step")
-    weight_decay: float = _entry(5e-4, "pulls convolution and linear weights to zero; batch norm and biases are free")
-    label_smoothing: float = _entry(0.1, "share of the target spread evenly over the classes, against overconfidence")
+    weight_decay: float = _entry(5e-4, "pulls weights toward zero, but not batch norm's, and no biases")
+    label_smoothing: float = _entry(0.1, "share of the target that goes to all classes, against overconfidence")
     sizes: tuple[tuple[float, int], ...] = _entry(
         ((0.0, 16), (0.5, 24), (0.75, 32)), "(share of the epochs done, side of the training images from then on)"
     )
@@ -93,12 +92,6 @@ def precision(device: torch.device) -> torch.dtype:
     if device.type == "cpu" and {"avx512_bf16", "amx_bf16"} & set(_cpuinfo("flags").split()):
         return torch.bfloat16
     return torch.float32
-
-
-def autocast(device: torch.device) -> AbstractContextManager:
-    """The context in which forward passes run: `torch.autocast` in `precision(device)`, nothing for float32."""
-    dtype = precision(device)
-    return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
@@ -183,7 +176,8 @@ def train(
     model = model.to(device, memory_format=torch.channels_last)
     optimizer = make_optimizer(model, recipe)
     scheduler = make_scheduler(optimizer, recipe, steps)
-    scaler = torch.amp.GradScaler(device.type, enabled=precision(device) == torch.float16)
+    dtype = precision(device)
+    scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
 
     state = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "scaler": scaler}
     about = describe_run(recipe, data, device, command)
@@ -199,7 +193,8 @@ def train(
         write_history(out, about, history)  # also shows now, not after an epoch, whether the folder can be written
 
     padded, labels = pad(data.train_images.to(device)), data.train_labels.to(device)
-    side, room = data.train_images.shape[2], padded.shape[2] - data.train_images.shape[2] + 1
+    side = data.train_images.shape[2]
+    room = padded.shape[2] - side + 1
     total, done = recipe.epochs * steps, len(history) * steps
     with tqdm(total=total, initial=done, unit="batch", desc=recipe.model, disable=not progress) as bar:
         for epoch in range(len(history), recipe.epochs):
@@ -218,7 +213,7 @@ def train(
                 x, y = normalize(crop_flip(padded, order[batch], shifts[batch], side)), labels[order[batch]]
                 if size != side:
                     x = F.interpolate(x, size=(size, size), mode="bilinear", antialias=True)
-                with autocast(device):
+                with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
                     logits = model(x)
                     loss = F.cross_entropy(logits, y, label_smoothing=recipe.label_smoothing)
                 optimizer.zero_grad()
@@ -307,8 +302,7 @@ def save_checkpoint(path: Path, recipe: Recipe, state: dict[str, Any], about: di
 
 def load_checkpoint(path: Path, about: dict, state: dict[str, Any], device: torch.device) -> tuple[dict, list]:
     """Put a checkpoint into the parts of `state`; returns the facts and the history of the run that made it."""
-    with torch.serialization.safe_globals([torch.torch_version.TorchVersion]):  # in checkpoints of the first runs
-        checkpoint = torch.load(path, map_location=device, weights_only=True)
+    checkpoint = torch.load(path, map_location=device, weights_only=True)
     was = checkpoint["recipe"] | {"images": checkpoint["about"].get("data", about["data"])}
     now = about["recipe"] | {"images": about["data"]}
     differ = [f"{name} was {was.get(name)!r} and is now {now[name]!r}" for name in now if was.get(name) != now[name]]

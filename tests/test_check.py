@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.resnet import Bottleneck
 
-from senet_edu import SEBlock, check, resnet34, se_resnet34
+from senet_edu import SEBlock, check, create_model, record_gates, resnet34, se_resnet34
 from senet_edu.analysis import class_share
 from senet_edu.cost import count_parameters, se_parameters
+from senet_edu.gates import find_gates
 from senet_edu.relatives import ATTENTION, make_attention
 from senet_edu.train import Recipe, Run
 
@@ -711,12 +712,13 @@ def test_ch7_folded_solutions_are_right(
 
 def test_ch7_folded_recipe_is_one(root: Any) -> None:
     """Its training takes minutes, so here it only has to be a recipe that goes further than the chapter's."""
-    names = {"quick": Recipe(model="se_resnet20", epochs=4, batch_size=32, lr=0.06), "replace": replace, "small": None}
+    quick = Recipe(epochs=4, batch_size=32, lr=0.06, sizes=((0.0, 16), (0.75, 32)))
+    names = {"quick": quick, "recipe": Recipe(), "replace": replace, "small": None}
     recipes = []
     names |= {"train": lambda recipe, **options: recipes.append(recipe), "check": SimpleNamespace(reach_target=id)}
     exec(folded_solutions(root, "07_train_cifar10")[2], names)
     (recipe,) = recipes
-    assert recipe.epochs > names["quick"].epochs and recipe.size_at(recipe.epochs - 1) == 32
+    assert recipe.epochs > quick.epochs and recipe.size_at(recipe.epochs - 1) == 32
 
 
 # Chapter 11: relatives
@@ -833,4 +835,137 @@ def test_ch11_folded_solutions_are_right(
 ) -> None:
     names = {"torch": torch, "F": torch.nn.functional, "check": check}
     exec(f"{folded_solutions(root, '11_relatives')[number]}\n{judged}", names)
+    assert capsys.readouterr().out.startswith(check.TICK)
+
+
+# Chapter 12: in the wild
+
+
+def ch12_to_ours(
+    key: str, tensor: Tensor, *, prefix: bool = True, shift: int = 1, last: tuple[str, str] = ("", ""),
+    shape: Callable[[Tensor], Tensor] = lambda tensor: tensor.flatten(1),
+) -> tuple[str, Tensor]:  # fmt: skip
+    """The right answer, and variants of it that are wrong."""
+    key = key.removeprefix("module.") if prefix else key
+    key = key.replace("stem.conv.", "conv1.").replace("stem.norm.", "bn1.").replace("head.", "fc.")
+    key = re.sub(r"stages\.(\d)", lambda match: f"layer{int(match[1]) + shift}", key)
+    key = re.sub(r"\.norm(\d)\.", r".bn\1.", key)
+    key = key.replace("skip.conv.", "downsample.0.").replace("skip.norm.", "downsample.1.")
+    key = key.replace("attn.down.", "se.fc1.").replace("attn.up.", "se.fc2.")
+    return key.replace(*last), shape(tensor) if ".se." in key else tensor
+
+
+def ch12_squeeze_every_1x1(key: str, tensor: Tensor) -> tuple[str, Tensor]:
+    return ch12_to_ours(key, tensor)[0], tensor.flatten(1) if tensor.shape[2:] == (1, 1) else tensor
+
+
+@pytest.mark.parametrize(
+    ("to_ours", "hint"),
+    [
+        (lambda key, tensor: key, "must return two things"),
+        (lambda key, tensor: (key, tensor), "the prefix module. is still there"),
+        (lambda *given: ch12_to_ours(*given, prefix=False), "the prefix module. is still there"),
+        (lambda *given: ch12_to_ours(*given, shift=0), "their stages count from 0"),
+        (lambda *given: ch12_to_ours(*given, last=("bn1", "norm1")), "look it up in the table"),
+        (lambda *given: ch12_to_ours(*given, last=("downsample.1", "bn")), "norm is downsample.1"),
+        (lambda *given: ch12_to_ours(*given, shape=lambda t: t), "our linear layer (o, i)"),
+        (lambda *given: ch12_to_ours(*given, shape=torch.squeeze), "also a hidden width of 1"),
+        (lambda *given: ch12_to_ours(*given, shape=lambda t: t.flatten(1).T), "it is transposed"),
+        (lambda *given: ch12_to_ours(*given, shape=lambda t: t.flatten(1).flip(0)), "values are not in their places"),
+        (ch12_squeeze_every_1x1, "the shortcut's 1×1 convolution stays a convolution"),
+    ],
+)
+def test_ch12_key_map_hints(verdict: Callable[..., str], to_ours: Callable, hint: str) -> None:
+    line = verdict(check.key_map, to_ours)
+    assert line.startswith(check.CROSS) and hint in line
+
+
+def test_ch12_key_map_is_right_where_the_weights_load(verdict: Callable[..., str]) -> None:
+    assert verdict(check.key_map, ch12_to_ours).startswith(check.TICK)
+    model = create_model("se_resnet20")
+    theirs = dict(check._invented_layout(model.state_dict()).values())
+    assert theirs["module.stages.1.0.attn.down.weight"].shape == (2, 32, 1, 1)
+    model.load_state_dict(dict(ch12_to_ours(*item) for item in theirs.items()), strict=True)
+
+
+def ch12_uncalled(model: nn.Module, x: Tensor) -> list[str]:
+    with torch.no_grad(), record_gates(model) as gates:
+        model(x)
+    return [name for name in find_gates(model) if name not in gates]
+
+
+def ch12_called(model: nn.Module, x: Tensor) -> list[str]:
+    return [name for name in find_gates(model) if name not in ch12_uncalled(model, x)]
+
+
+def test_ch12_uncalled(verdict: Callable[..., str]) -> None:
+    assert verdict(check.uncalled, ch12_uncalled).startswith(check.TICK)
+    assert verdict(check.uncalled, lambda model, x: set(ch12_uncalled(model, x))).startswith(check.TICK)
+
+
+@pytest.mark.parametrize(
+    ("uncalled", "hint"),
+    [
+        (ch12_called, "you name those that it calls"),
+        (lambda model, x: list(find_gates(model)), "you name all that are registered"),
+        (lambda model, x: [], "you find none"),
+        (lambda model, x: len(ch12_uncalled(model, x)), "must return a list of names, not 2"),
+        (lambda model, x: [f"{name}.x" for name in ch12_uncalled(model, x)], "it never calls ['body.se', 'head.se']"),
+    ],
+)
+def test_ch12_uncalled_hints(verdict: Callable[..., str], uncalled: Callable, hint: str) -> None:
+    line = verdict(check.uncalled, uncalled)
+    assert line.startswith(check.CROSS) and hint in line
+
+
+class Ch12Dropped(nn.Module):
+    """Calls its block and forgets the result."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.se = nn.Conv2d(3, 8, 1), SEBlock(8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        self.se(x)
+        return x.mean((2, 3))
+
+
+@pytest.mark.parametrize(
+    ("model", "hint"),
+    [
+        (SEBlock, "an nn.Module, not type"),
+        (nn.Conv2d(3, 8, 1), "it has no SE block yet"),
+        (check._Toy(("stem",)), "body.se is registered, but the forward pass never calls it"),
+        (Ch12Dropped(), "se is called, but its result is not used"),
+    ],
+)
+def test_ch12_own_model_hints(verdict: Callable[..., str], model: Any, hint: str) -> None:
+    line = verdict(check.own_model, model, torch.randn(2, 3, 6, 6))
+    assert line.startswith(check.CROSS) and hint in line
+
+
+def test_ch12_own_model_leaves_the_model_as_it_was(verdict: Callable[..., str]) -> None:
+    model = nn.Sequential(nn.Conv2d(3, 8, 1), nn.BatchNorm2d(8), SEBlock(8, 2), nn.Dropout().eval())
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    assert verdict(check.own_model, model, torch.randn(2, 3, 6, 6)).startswith(check.TICK)
+    assert [module.training for module in model] == [True, True, True, False]
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_ch12_no_answer_gets_an_invitation(verdict: Callable[..., str]) -> None:
+    assert verdict(check.key_map, lambda key, tensor: ...).startswith(check.OPEN)
+    assert verdict(check.uncalled, lambda model, x: ...).startswith(check.OPEN)
+    assert verdict(check.own_model, ..., torch.ones(1)).startswith(check.OPEN)
+
+
+@pytest.mark.parametrize(
+    ("number", "judged"),
+    [(0, "check.key_map(to_ours)"), (1, "check.uncalled(uncalled)"), (2, "check.own_model(my_model, my_inputs)")],
+)
+def test_ch12_folded_solutions_are_right(
+    root: Any, capsys: pytest.CaptureFixture[str], number: int, judged: str
+) -> None:
+    names = {"torch": torch, "nn": nn, "check": check, "my_inputs": torch.randn(2, 3, 32, 32)}
+    exec(f"{folded_solutions(root, '12_in_the_wild')[number]}\n{judged}", names)
     assert capsys.readouterr().out.startswith(check.TICK)

@@ -180,8 +180,8 @@ def test_ch4_before_after_sorts_by_gate_and_scales_by_it() -> None:
     maps = torch.randn(3, 4, 4)
     drawn = gray_maps(plots.before_after(maps, gates))
     for k, c in enumerate([1, 2, 0]):
-        np.testing.assert_allclose(drawn[2 * k], maps[c])
-        np.testing.assert_allclose(drawn[2 * k + 1], gates[c] * maps[c])
+        np.testing.assert_allclose(drawn[2 * k], maps[c].numpy())
+        np.testing.assert_allclose(drawn[2 * k + 1], (gates[c] * maps[c]).numpy())
 
 
 def test_ch4_before_after_of_many_channels_keeps_both_extremes() -> None:
@@ -203,8 +203,8 @@ def test_ch4_gates_and_norm_sort_both_factors_alike() -> None:
 def test_ch4_gated_sum_draws_what_the_next_layer_sees() -> None:
     residual, shortcut, gates = torch.randn(2, 4, 4), torch.randn(2, 4, 4), torch.tensor([0.25, 0.0])
     drawn = gray_maps(plots.gated_sum(residual, shortcut, gates))
-    np.testing.assert_allclose(drawn[-1], shortcut[1].clamp(min=0))  # a shut gate: the shortcut alone
-    assert any(np.allclose(d, np.maximum(shortcut[0] + 0.25 * residual[0], 0)) for d in drawn)
+    np.testing.assert_allclose(drawn[-1], shortcut[1].clamp(min=0).numpy())  # a shut gate: the shortcut alone
+    assert any(np.allclose(d, (shortcut[0] + 0.25 * residual[0]).clamp(min=0).numpy()) for d in drawn)
 
 
 # Chapter 5: SE inside a ResNet
@@ -214,7 +214,7 @@ CH5_SHAPES = dict.fromkeys(("in", "conv1", "conv2", "conv3", "se", "out"), "64 �
 
 
 def ch5_pictures() -> dict[str, Picture]:
-    bars = {"parameters added, millions": dict.fromkeys(CH5_PLACES[1:], 2.51)}
+    bars = {"parameters added, M": dict.fromkeys(CH5_PLACES[1:], 2.51)}
     return {
         "placements": plots.placements({place: "25.56 M\nerror 23.30" for place in CH5_PLACES}),
         "where_se_costs": plots.where_se_costs({"stage 1": 24_576}, {"stage 1": 2_408_448}),
@@ -439,6 +439,59 @@ def test_ch11_what_gates_see_counts_pixels_and_channels() -> None:
 def test_ch11_gate_latency_draws_the_times() -> None:
     picture = plots.gate_latency({"multiply": 0.5, "SE": 1.25, "slow": 31.4}, (4, 64, 8, 8))
     (ax,) = picture.figure.axes
-    assert [bar.get_width() for bar in ax.patches] == [0.5, 1.25, 31.4]
+    dots = [line.get_xydata() for line in ax.lines if line.get_marker() == "o"]
+    np.testing.assert_allclose(np.concatenate(dots), [(0.5, 0), (1.25, 1), (31.4, 2)])
     assert {"0.5", "1.2", "31"} <= set(texts(picture)) and "4 × 64 × 8 × 8" in ax.get_xlabel()
     assert picture.alt.endswith("multiply, SE, slow.") and picture.png().startswith(b"\x89PNG")
+
+
+# Chapter 12: in the wild
+
+
+def ch12_pictures(accuracy: float = 0.3) -> dict[str, Picture]:
+    return {
+        "modules": plots.modules_with_se({"Mixed_5b": (256, 35), "Mixed_5c": (288, 35), "Mixed_6a": (768, 17)}),
+        "cost": plots.added_cost({"VGG-16": (0.16, 0.0015), "ResNeXt-50": (10.02, 0.06)}),
+        "starts": plots.warm_starts({"half": (accuracy, 0.4), "exactly\nopen": (0.9, 0.91)}, 0.9, 200),
+        "inputs": plots.accuracy_by_input({"as in training": accuracy, "not\nnormalized": 0.25}, 200),
+    }
+
+
+def test_ch12_figures_draw_and_have_alt_text() -> None:
+    other = ch12_pictures(0.5)
+    for name, picture in ch12_pictures().items():
+        picture.figure.set_dpi(30)
+        assert picture.png().startswith(b"\x89PNG"), name
+        assert picture.figure.get_figwidth() <= plots.WIDTH, name
+        assert len(picture.alt) > 40 and picture.alt.endswith(".") and "\n" not in picture.alt, name
+        assert picture.alt == other[name].alt, f"{name}: the alt text depends on what was measured"
+
+
+def test_ch12_modules_are_as_high_as_their_channels() -> None:
+    picture = ch12_pictures()["modules"]
+    (ax,) = picture.figure.axes
+    assert bar_heights(ax)[::2].tolist() == [256, 288, 768]  # the others are the SE blocks on top
+    assert {"256", "288", "768", "5b", "6a", "35 × 35", "17 × 17"} <= set(texts(picture))
+    assert "Mixed_6a 768 at 17 by 17" in picture.alt
+
+
+def test_ch12_costs_are_on_one_scale() -> None:
+    picture = ch12_pictures()["cost"]
+    left, right = picture.figure.axes
+    assert left.get_xlim() == right.get_xlim()
+    assert [bar.get_width() for bar in (*left.patches, *right.patches)] == [0.16, 10.02, 0.0015, 0.06]
+    assert {"0.2", "10.0", "0.00", "0.06"} <= set(texts(picture))
+
+
+def test_ch12_starts_go_from_open_dots_to_filled_ones() -> None:
+    (ax,) = ch12_pictures()["starts"].figure.axes
+    dots = [line for line in ax.lines if line.get_marker() == "o"]
+    np.testing.assert_allclose([dot.get_xdata()[0] for dot in dots], [30, 40, 90, 91])
+    assert [dot.get_markerfacecolor() == "white" for dot in dots] == [True, False, True, False]
+    np.testing.assert_allclose(ax.lines[0].get_xdata(), 90)  # the network without SE
+
+
+def test_ch12_accuracies_are_percent() -> None:
+    picture = ch12_pictures()["inputs"]
+    assert [bar.get_width() for bar in picture.figure.axes[0].patches] == [30, 25]
+    assert {"30", "25"} <= set(texts(picture)) and "not normalized" in picture.alt

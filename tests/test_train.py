@@ -344,15 +344,22 @@ def test_precision_of_a_cpu_is_bfloat16_where_the_processor_computes_it(monkeypa
     }.items():
         monkeypatch.setattr(training, "_cpuinfo", lambda key, flags=flags: flags)
         assert training.precision(cpu) == dtype
-        with training.autocast(cpu):
-            assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_trains_float32_weights_and_resumes(data, tmp_path, monkeypatch, dtype):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_precision_is_that_of_the_forward_pass_alone(data, tmp_path, monkeypatch, dtype):
     """float16 scales the loss, as on older GPUs; the scale is part of the checkpoint."""
+    seen = set()
+
+    def watched(*args, **kwargs):
+        model = create_model(*args, **kwargs)
+        model.layer1[0].conv1.register_forward_hook(lambda conv, args, out: seen.add((conv.training, out.dtype)))
+        return model
+
+    monkeypatch.setattr(training, "create_model", watched)
     monkeypatch.setattr(training, "precision", lambda device: dtype)
     run = train(TINY, data=data, out=tmp_path, progress=False)
+    assert seen == {(True, dtype), (False, torch.float32)}  # testing is always in float32
     assert all(p.dtype == torch.float32 and p.isfinite().all() for p in run.model.parameters())
     assert run.about["precision"] == str(dtype).removeprefix("torch.")
     scale = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["scaler"]
