@@ -23,7 +23,8 @@ from nbformat import NotebookNode
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
-CELL_SECONDS = 600  # after which an execution counts as hung
+CELL_SECONDS = 600  # after which a cell counts as hung
+START_SECONDS = 180  # and a kernel
 
 NOTEBOOK_METADATA = ("accelerator", "kernelspec", "language_info")  # `accelerator` asks Colab for a GPU
 CELL_METADATA = ("mystnb", "tags")
@@ -52,6 +53,7 @@ def execute(notebook: NotebookNode, folder: Path) -> None:
     NotebookClient(
         notebook,
         timeout=CELL_SECONDS,
+        startup_timeout=START_SECONDS,
         kernel_name=KERNEL["name"],
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
