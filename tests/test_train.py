@@ -252,7 +252,8 @@ def test_a_recipe_out_of_range_names_the_value(name, value):
 
 
 def test_progressive_sizes_change_at_their_share_of_the_epochs(data):
-    assert [Recipe().size_at(epoch) for epoch in range(20)] == [16] * 10 + [24] * 5 + [32] * 5
+    third = Recipe(epochs=10, sizes=((0.0, 16), (1 / 3, 24), (0.75, 32)))  # a share that falls within an epoch
+    assert [third.size_at(epoch) for epoch in range(10)] == [16] * 4 + [24] * 4 + [32] * 2
     seen = []
     model = create_model("resnet20")
     recipe = replace(TINY, model="resnet20", model_options={}, epochs=4, sizes=((0.0, 8), (0.5, 12), (0.75, 32)))
