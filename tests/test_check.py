@@ -675,9 +675,9 @@ def a_run(*test_accuracy: float, train: int = 800, test: int = 250, size: int = 
     [
         (a_run(0.5, train=50_000), "you trained on 50,000 images"),
         (a_run(0.5, test=20), "20 test images say too little"),
-        (a_run(0.5, 0.3), "30.0% of the test images, and the target is 40%. An epoch before was better"),
+        (a_run(0.5, 0.3), "30.0% of the test images, and the target is 35%. An epoch before was better"),
         (a_run(0.3, size=16), "had 16 pixels, but the test images have 32"),
-        (a_run(0.3, train_accuracy=0.35), "Even on the training images it is 35.0%: train longer"),
+        (a_run(0.3, train_accuracy=0.34), "Even on the training images it is 34.0%: train longer"),
         (a_run(0.1, 0.2, 0.3), "3 epochs are few"),
         (a_run(*[0.3] * 20, train_accuracy=0.9), "On the training images it is 90.0%"),
         ("40 %", "give the judge what train(…) returns"),
@@ -689,7 +689,7 @@ def test_ch7_reach_target_hints(verdict: Callable[..., str], run: Any, hint: str
 
 
 def test_ch7_reach_target_accepts_a_run_that_reaches_it(verdict: Callable[..., str]) -> None:
-    assert verdict(check.reach_target, a_run(0.2, 0.4)).startswith(check.TICK)
+    assert verdict(check.reach_target, a_run(0.2, 0.35)).startswith(check.TICK)
 
 
 def test_ch7_no_answer_gets_an_invitation(verdict: Callable[..., str]) -> None:
