@@ -488,7 +488,7 @@ def normalize(images: Tensor) -> Tensor:
 
 
 def pad(images: Tensor, padding: int = 4) -> Tensor:
-    """Reflect-pad uint8 images `(N, 3, H, W)` once, so that `random_crop_flip` only has to gather.
+    """Reflect-pad uint8 images `(N, 3, H, W)` once, so that `crop_flip` only has to gather.
 
     Raises:
         ValueError: `padding` is negative, or not smaller than the images.
@@ -530,24 +530,3 @@ def crop_flip(padded: Tensor, index: Tensor, shifts: Tensor, size: int) -> Tenso
     cols = left + torch.where(flip == 1, size - 1 - steps, steps)
     channels = torch.arange(padded.shape[1], device=padded.device)
     return padded[index[:, None, None, None], channels[:, None, None], rows[:, None, :, None], cols[:, None, None, :]]
-
-
-def random_crop_flip(padded: Tensor, index: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """Randomly shifted and mirrored crops of some of the images: `draw_shifts`, then `crop_flip`.
-
-    Args:
-        padded: uint8 images `(N, 3, H, W)`, square, already padded.
-        index: which of them, `(B,)`.
-        size: side of the crop.
-        generator: a CPU generator.
-
-    Returns:
-        uint8 crops `(B, 3, size, size)`.
-
-    Raises:
-        ValueError: `size` is not between 1 and the side of the images.
-    """
-    if not 1 <= size <= min(padded.shape[2:]):
-        raise ValueError(f"size must be between 1 and the side of the images, {min(padded.shape[2:])}, not {size}")
-    shifts = draw_shifts(len(index), padded.shape[2] - size + 1, generator)
-    return crop_flip(padded, index.to(padded.device), shifts.to(padded.device), size)

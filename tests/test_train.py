@@ -6,6 +6,7 @@ The networks are real ones on images of 8 pixels, so that a step takes milliseco
 import argparse
 import json
 import math
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from torch import nn
 
 from senet_edu import data as datasets
 from senet_edu import train as training
+from senet_edu.data import crop_flip, draw_shifts
 from senet_edu.resnet import create_model
 from senet_edu.train import Recipe, evaluate, make_optimizer, make_scheduler, train
 
@@ -265,15 +267,31 @@ def test_progressive_sizes_change_at_their_share_of_the_epochs(data):
     assert [row["size"] for row in run.history] == seen
 
 
-def test_weight_decay_reaches_convolutions_and_linear_layers_alone():
-    model = create_model("se_resnet20", bias=True)
+@pytest.mark.parametrize("attention", ["se", "cbam"])
+def test_weight_decay_leaves_norms_biases_and_gates_alone(attention):
+    model = create_model("se_resnet20", attention=attention)
     groups = make_optimizer(model, Recipe()).param_groups
     decay = {parameter: group["weight_decay"] for group in groups for parameter in group["params"]}
     assert len(decay) == len(list(model.parameters()))
-    for module in model.modules():
-        for name, parameter in module.named_parameters(recurse=False):
-            weighs = isinstance(module, (nn.Conv2d, nn.Linear)) and name == "weight"
-            assert decay[parameter] == (5e-4 if weighs else 0.0), (module, name)
+    for name, parameter in model.named_parameters():
+        followed_by_norm_or_last = re.search(r"(conv\d|downsample\.0|fc)\.weight$", name) and ".se." not in name
+        assert decay[parameter] == (5e-4 if followed_by_norm_or_last else 0.0), name
+
+
+def test_two_epochs_show_every_image_both_ways(data, monkeypatch):
+    """Alternating flip: what is mirrored in one epoch is not in the next, and half is mirrored at a time."""
+    seen = []
+
+    def spy(padded, index, shifts, size):
+        seen.append(dict(zip(index.tolist(), shifts[:, 2].tolist())))
+        return crop_flip(padded, index, shifts, size)
+
+    monkeypatch.setattr(training, "crop_flip", spy)
+    train(replace(TINY, epochs=2, batch_size=len(data.train_images)), data=data, progress=False)
+    first, second = seen
+    assert first.keys() == second.keys() == set(range(len(data.train_images)))
+    assert all(first[i] + second[i] == 1 for i in first)
+    assert 0.3 < sum(first.values()) / len(first) < 0.7
 
 
 def test_learning_rate_rises_to_the_peak_and_falls_to_zero_on_straight_lines():
@@ -318,13 +336,17 @@ def test_evaluate_equals_a_loop_over_single_images(data):
 
 
 def test_the_loss_is_that_of_smoothed_labels_on_augmented_images(data, monkeypatch):
-    """One step of one batch, computed apart: the targets by hand, the augmented images from `random_crop_flip`."""
+    """One step of one batch, computed apart: the targets by hand, the augmented images by slicing."""
     monkeypatch.setattr(training, "precision", lambda device: torch.float32)
     one = data.subset(train=16)
     run = train(replace(TINY, epochs=1, sizes=((0.0, 32),), label_smoothing=0.3), data=one, progress=False)
     generator = torch.Generator().manual_seed(0)
     order = torch.randperm(16, generator=generator)
-    crops = datasets.random_crop_flip(datasets.pad(one.train_images), order, 32, generator)
+    padded = datasets.pad(one.train_images)[order]
+    shifts = draw_shifts(16, padded.shape[2] - 31, generator).tolist()
+    crops = torch.stack([x[:, top : top + 32, left : left + 32] for x, (top, left, _) in zip(padded, shifts)])
+    mirrored = torch.randint(2, (16,), generator=torch.Generator().manual_seed(0))[order]
+    crops = torch.where(mirrored[:, None, None, None] == 1, crops.flip(3), crops)
     torch.manual_seed(0)
     model = create_model("se_resnet20", reduction=4)
     log_p = model(datasets.normalize(crops)).log_softmax(1).double()
