@@ -1,0 +1,80 @@
+/* Chapter 2: paint a map and see what its mean, maximum and standard deviation say; beside it another map of one mean. */
+SE.figure("se-squeeze", (root, { side, brushes, map }, self) => {
+  const { h, number, choice, button, pixels, colors, grid, frame } = SE;
+  const count = side * side;
+  const one = Float64Array.from(map);
+  const two = new Float64Array(count);
+
+  const sum = (u) => u.reduce((total, value) => total + value, 0);
+  const numbers = {
+    mean: (u) => sum(u) / count, // equation 2
+    maximum: (u) => Math.max(...u),
+    "std. dev.": (u) => Math.sqrt(u.reduce((total, value) => total + (value - sum(u) / count) ** 2, 0) / (count - 1)),
+  };
+  // Other maps with the sum of u, so with its mean.
+  const others = {
+    spread: (u) => u.fill(sum(one) / count),
+    gathered: (u) => {
+      // As many whole cells as the sum allows, nearest to the middle first, then what is left.
+      const middle = (side - 1) / 2;
+      const far = (i) => Math.hypot(Math.floor(i / side) - middle, (i % side) - middle);
+      let left = sum(one);
+      for (const i of [...u.keys()].sort((a, b) => far(a) - far(b) || a - b)) left -= u[i] = Math.min(1, Math.max(0, left));
+    },
+    mirrored: (u) => one.forEach((value, i) => (u[side * Math.floor(i / side) + side - 1 - (i % side)] = value)),
+    scattered: (u) => one.forEach((value, i) => (u[(i * 89 + 31) % count] = value)), // 89 and 144 share no factor
+  };
+
+  const canvas = (label) => h("canvas", { role: "img", "aria-label": label, style: "width: 100%; max-width: 230px; aspect-ratio: 1; border: 1px solid var(--line)" });
+  const maps = [canvas("Your map. Paint with the pointer, or move with the arrow keys and paint with the space bar."), canvas("Another map with the same mean.")];
+  maps[0].setAttribute("role", "application");
+  maps[0].style.cursor = "crosshair";
+  const bars = maps.map(() => {
+    const rows = Object.keys(numbers).map((name) => {
+      const value = h("td", { class: "number", "data-number": name });
+      const bar = h("div", { style: `height: 10px; border-radius: 3px; background: var(--${name === "mean" ? "squeeze" : "plain"})` });
+      return { value, bar, row: h("tr", { class: name === "mean" ? "squeeze" : "" }, h("th", { scope: "row" }, name), value, h("td", { style: "width: 45%" }, bar)) };
+    });
+    return { rows, table: h("table", { style: "width: 100%; max-width: 230px; border-collapse: collapse; font-size: 13px" }, rows.map((r) => r.row)) };
+  });
+
+  const draw = frame(() => {
+    two.fill(0);
+    others[other.value](two);
+    const says = [one, two].map((u, i) => {
+      pixels(maps[i], u, side, colors.map);
+      return Object.entries(numbers).map(([name, of], k) => {
+        const value = of(u);
+        bars[i].rows[k].value.textContent = number(value);
+        bars[i].rows[k].bar.style.width = `${100 * value}%`;
+        return `${name} ${number(value)}`;
+      });
+    });
+    self.say(`Your map: ${says[0].join(", ")}. Other map: ${says[1].join(", ")}.`);
+  });
+
+  const brush = choice({ label: "Brush", options: brushes, value: brushes[0][0] });
+  const other = choice({ label: "The same mean, but", options: Object.keys(others).map((name) => [name, name]), value: "gathered", input: draw });
+  const cursor = h("output", { class: "note" }, "Paint on the left map.");
+  grid(maps[0], side, side, {
+    enter: (row, column) => (cursor.textContent = `row ${row + 1}, column ${column + 1}: ${number(one[row * side + column], 1)}`),
+    press: (row, column) => {
+      one[row * side + column] = Number(brush.value);
+      cursor.textContent = `row ${row + 1}, column ${column + 1}: ${number(one[row * side + column], 1)}`;
+      draw();
+    },
+  });
+
+  root.append(
+    h("h3", {}, "Paint a map"),
+    h("p", { class: "note" }, "White is 1, black is 0. Of the three numbers, only the ", h("span", { class: "squeeze" }, "mean"), " goes on to the excitation."),
+    h("div", { class: "row" }, brush,
+      button({ label: "Clear", click: () => (one.fill(0), draw()) }),
+      button({ label: "Start again", click: () => (one.set(map), draw()) }), other),
+    h("div", { class: "views" },
+      h("div", { class: "view" }, h("span", { class: "label" }, "Your map"), maps[0], bars[0].table),
+      h("div", { class: "view" }, h("span", { class: "label" }, "Another map of this mean"), maps[1], bars[1].table)),
+    cursor,
+  );
+  draw();
+});
