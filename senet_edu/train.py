@@ -4,6 +4,7 @@
 
 The folder receives `history.jsonl` (a first line about the run, then a line an epoch), `checkpoint.pt` after every
 epoch and, at the end, `model.safetensors`. `--resume` goes on from the checkpoint and starts anew where there is none.
+On several devices: `torchrun --nproc-per-node 2 -m senet_edu.train …`, the same options, and the same result.
 
 Where the time goes, and what is done about it: the whole data set lies on the device as uint8; crop and flip are one
 gather a batch; tensors are channels-last; arithmetic is bfloat16 where the processor has it (float16 with loss scaling
@@ -32,6 +33,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from senet_edu import data as datasets
+from senet_edu import distributed
 from senet_edu.data import ImageData, crop_flip, draw_shifts, normalize, pad
 from senet_edu.gates import find_gates
 from senet_edu.resnet import create_model
@@ -148,7 +150,8 @@ def train(
     """Train a network by a recipe.
 
     On a CPU, the same recipe on the same number of threads gives the same weights, also when it was broken off and
-    resumed. GPUs add in varying order, so there the last digits differ.
+    resumed. GPUs add in varying order, so there the last digits differ. In a process group (see `distributed`), every
+    process takes its part of each batch, and only process 0 writes, shows a bar and calls `on_epoch`.
 
     Args:
         recipe: what to train and how.
@@ -173,7 +176,11 @@ def train(
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = True  # shapes repeat, so it pays to try which algorithm is fastest
     data = data or datasets.load(recipe.data)
+    rank, processes = distributed.rank(), distributed.processes()
     batch_size = min(recipe.batch_size, len(data.train_images))
+    if batch_size % processes:
+        raise ValueError(f"batch_size must be a multiple of the {processes} processes, got {batch_size!r}")
+    share = batch_size // processes
     steps = len(data.train_images) // batch_size  # an epoch; the remainder differs from epoch to epoch
 
     torch.manual_seed(recipe.seed)
@@ -192,10 +199,12 @@ def train(
         out.mkdir(parents=True, exist_ok=True)
         if resume and (out / "checkpoint.pt").exists():
             about, history = load_checkpoint(out / "checkpoint.pt", about, state, device)
-        else:
+        elif rank == 0:
             for name in ("checkpoint.pt", "model.safetensors"):  # of an earlier run
                 (out / name).unlink(missing_ok=True)
-        write_history(out, about, history)  # also shows now, not after an epoch, whether the folder can be written
+        distributed.wait()  # before anybody writes, all have looked
+        if rank == 0:
+            write_history(out, about, history)  # also shows now, not after an epoch, whether the folder can be written
 
     padded, labels = pad(data.train_images.to(device)), data.train_labels.to(device)
     side = data.train_images.shape[2]
@@ -203,8 +212,9 @@ def train(
     # Every image is mirrored in every second epoch, half of them in the even ones. So two epochs show each both ways,
     # where chance would often show the same one twice (alternating flip: Jordan 2024, arXiv 2404.00498).
     mirrored = torch.randint(2, (len(labels),), generator=torch.Generator().manual_seed(recipe.seed)).to(device)
+    forward = distributed.parallel(model)
     total, done = recipe.epochs * steps, len(history) * steps
-    with tqdm(total=total, initial=done, unit="batch", desc=recipe.model, disable=not progress) as bar:
+    with tqdm(total=total, initial=done, unit="batch", desc=recipe.model, disable=not progress or rank > 0) as bar:
         for epoch in range(len(history), recipe.epochs):
             started = time.perf_counter()
             model.train()
@@ -215,15 +225,15 @@ def train(
             shifts = draw_shifts(len(labels), room, generator).to(device)
             shifts[:, 2] = (mirrored[order] + epoch) % 2
             size = recipe.size_at(epoch)
-            loss_sum = torch.zeros((), device=device)
-            correct = torch.zeros((), device=device, dtype=torch.long)
+            sums = torch.zeros(2, device=device)  # of the loss, of the right answers
             for step in range(steps):
-                batch = slice(step * batch_size, (step + 1) * batch_size)
+                start = step * batch_size + rank * share
+                batch = slice(start, start + share)
                 x, y = normalize(crop_flip(padded, order[batch], shifts[batch], side)), labels[order[batch]]
                 if size != side:
                     x = F.interpolate(x, size=(size, size), mode="bilinear", antialias=True)
                 with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                    logits = model(x)
+                    logits = forward(x)
                     loss = F.cross_entropy(logits, y, label_smoothing=recipe.label_smoothing)
                 optimizer.zero_grad()
                 scaler.scale(loss).backward()
@@ -231,11 +241,11 @@ def train(
                 scaler.update()
                 lr = optimizer.param_groups[0]["lr"]
                 scheduler.step()
-                loss_sum += loss.detach()
-                correct += (logits.argmax(1) == y).sum()
+                sums += torch.stack([loss.detach() * share, (logits.argmax(1) == y).sum()])
                 bar.update()
                 if step % 20 == 19 or step + 1 == steps:  # reading the numbers waits for the device: not every step
-                    train_loss, train_accuracy = loss_sum.item() / (step + 1), correct.item() / (step + 1) / batch_size
+                    seen = (step + 1) * batch_size
+                    train_loss, train_accuracy = (part / seen for part in distributed.total(sums).tolist())
                     bar.set_postfix(loss=f"{train_loss:.3f}", acc=f"{train_accuracy:.1%}", epoch=epoch + 1)
                     if not math.isfinite(train_loss):
                         raise FloatingPointError(
@@ -247,14 +257,17 @@ def train(
             row |= {"train_loss": train_loss, "train_accuracy": train_accuracy}
             row |= {"seconds": round(seconds, 2), "images_per_second": round(steps * batch_size / seconds, 1)}
             if (epoch + 1) % eval_every == 0 or epoch + 1 == recipe.epochs:
-                row["test_loss"], row["test_accuracy"] = evaluate(model, data.test_images, data.test_labels)
+                mine = slice(rank, None, processes)
+                found = evaluate(model, data.test_images[mine], data.test_labels[mine])
+                weight = len(data.test_labels[mine])
+                row["test_loss"], row["test_accuracy"] = distributed.mean(found, weight, device)
             history.append(row)
-            if out is not None:
+            if out is not None and rank == 0:
                 save_checkpoint(out / "checkpoint.pt", recipe, state, about, history)
                 write_history(out, about, history)
-            if on_epoch is not None:
+            if on_epoch is not None and rank == 0:
                 on_epoch(row)
-    if out is not None:
+    if out is not None and rank == 0:
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
         replace_file(out / "model.safetensors", lambda path: save_file(weights, path))
     return Run(model.eval(), about, history)
@@ -269,6 +282,7 @@ def describe_run(recipe: Recipe, data: ImageData, device: torch.device, command:
         "data": {"name": data.name, "train": len(data.train_images), "test": len(data.test_images)},
         "versions": {"python": platform.python_version(), "torch": str(torch.__version__)},
         "hardware": gpu or f"{cpu}, threads: {torch.get_num_threads()}",
+        "processes": distributed.processes(),
         "precision": str(precision(device)).removeprefix("torch."),
         "command": command,
     }
@@ -349,15 +363,20 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--device", help="cuda, cpu, … (a GPU if there is one)")
     parser.add_argument("--eval-every", type=int, default=1, metavar="EPOCHS", help="between tests (%(default)s)")
     args = vars(parser.parse_args(argv))
-    rest = {name: args.pop(name) for name in ("out", "resume", "device", "eval_every")}
-    rest["command"] = shlex.join(["python", "-m", "senet_edu.train", *argv])
+    rest = {name: args.pop(name) for name in ("out", "resume", "eval_every")}
+    several = int(os.environ.get("WORLD_SIZE", "1"))
+    start = ["python"] if several == 1 else ["torchrun", "--nproc-per-node", str(several)]
+    rest["command"] = shlex.join([*start, "-m", "senet_edu.train", *argv])
+    first = os.environ.get("RANK", "0") == "0"
     try:
-        run = train(Recipe(model_options=dict(args.pop("model_option")), **args), **rest)
+        with distributed.process_group(args.pop("device")) as device:
+            run = train(Recipe(model_options=dict(args.pop("model_option")), **args), device=device, **rest)
     except KeyboardInterrupt:
         raise SystemExit("\nStopped. The same command with --resume goes on after the last finished epoch.") from None
     except (FloatingPointError, OSError, ValueError) as error:
         raise SystemExit(f"\nError: {error}") from None
-    print(f"Test accuracy {run.history[-1]['test_accuracy']:.2%}. Weights: {rest['out'] / 'model.safetensors'}")
+    if first:
+        print(f"Test accuracy {run.history[-1]['test_accuracy']:.2%}. Weights: {rest['out'] / 'model.safetensors'}")
 
 
 if __name__ == "__main__":

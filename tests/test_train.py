@@ -250,6 +250,50 @@ def test_a_recipe_out_of_range_names_the_value(name, value):
         Recipe(**{name: value})
 
 
+# ---- Several processes
+
+SHARED = """
+import json, sys
+from pathlib import Path
+
+from senet_edu import data, train
+from senet_edu.data import procedural
+
+train.datasets.load = lambda name: procedural(int(sys.argv[1]), 41)  # the test images do not divide by 2, either
+train.main(sys.argv[2:])
+"""
+
+
+def test_two_processes_reach_the_weights_of_one(tmp_path):
+    """The same global batches, so the same weights but for rounding; with a low rate, lest a few steps blow that up."""
+    (tmp_path / "shared.py").write_text(SHARED)
+    options = (
+        "--model se_resnet20 --model-option reduction=4 --epochs 2 --batch-size 16 --lr 0.005 --device cpu".split()
+    )
+    start = {"one": [], "two": ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]}
+    for name, launcher in start.items():
+        command = [sys.executable, *launcher, tmp_path / "shared.py", "53", *options, "--out", tmp_path / name]
+        done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("Test accuracy") == 1  # one talks
+    one, two = (load_file(tmp_path / name / "model.safetensors") for name in start)
+    assert one.keys() == two.keys()
+    for key in one:
+        torch.testing.assert_close(two[key], one[key], atol=1e-5, rtol=1e-5, msg=lambda text, key=key: f"{key}: {text}")
+    facts, *rows = read_history(tmp_path / "two")
+    assert facts["processes"] == 2 and facts["command"].startswith("torchrun --nproc-per-node 2 -m senet_edu.train ")
+    for row, expected in zip(rows, read_history(tmp_path / "one")[1:], strict=True):
+        assert row["train_loss"] == pytest.approx(expected["train_loss"], abs=1e-5)
+        assert row["test_loss"] == pytest.approx(expected["test_loss"], abs=1e-4)
+        assert row["train_accuracy"] == pytest.approx(expected["train_accuracy"], abs=0.03)
+
+
+def test_a_batch_that_does_not_divide_among_the_processes(data, monkeypatch):
+    monkeypatch.setattr(training.distributed, "processes", lambda: 3)
+    with pytest.raises(ValueError, match="batch_size must be a multiple of the 3 processes, got 16"):
+        train(TINY, data=data, progress=False)
+
+
 # ---- The parts of a recipe
 
 
