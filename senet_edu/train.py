@@ -35,7 +35,6 @@ from tqdm.auto import tqdm
 from senet_edu import data as datasets
 from senet_edu import distributed
 from senet_edu.data import ImageData, crop_flip, draw_shifts, normalize, pad
-from senet_edu.gates import find_gates
 from senet_edu.resnet import create_model
 
 
@@ -54,15 +53,15 @@ class Recipe:
     model: str = _entry("se_resnet20", "the network, a name that create_model knows")
     model_options: dict[str, Any] = field(default_factory=dict, metadata={"why": "keyword arguments for create_model"})
     data: str = _entry("cifar10", "the data set: cifar10, or procedural, which needs no files")
-    epochs: int = _entry(26, "passes over the training images; few, so that a CPU can do it")
+    epochs: int = _entry(20, "passes over the training images; few, so that a CPU can do it")
     batch_size: int = _entry(128, "images a step: enough for batch norm, and few enough for many steps")
     lr: float = _entry(0.25, "peak of the one-cycle learning rate; brief, so above the usual 0.1")
     warmup: float = _entry(0.2, "share of the steps in which the rate rises, before it falls to zero")
     momentum: float = _entry(0.9, "of SGD, in Nesterov's form: about the last 10 gradients decide a step")
-    weight_decay: float = _entry(5e-4, "pulls weights toward zero: convolutions' and the classifier's, not the gates'")
+    weight_decay: float = _entry(5e-4, "pulls weights toward zero, but not batch norm's, and no biases")
     label_smoothing: float = _entry(0.1, "share of the target that goes to all classes, against overconfidence")
     sizes: tuple[tuple[float, int], ...] = _entry(
-        ((0.0, 16), (0.5, 24), (0.8, 32)), "(share of the epochs done, side of the training images from then on)"
+        ((0.0, 16), (0.5, 24), (0.75, 32)), "(share of the epochs done, side of the training images from then on)"
     )
     seed: int = _entry(0, "decides the first weights, the order of the images, crops and flips")
 
@@ -98,15 +97,11 @@ def precision(device: torch.device) -> torch.dtype:
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
-    """SGD with Nesterov momentum; only weights that a batch norm follows decay, and those of the classifier.
-
-    Batch norm takes the scale out of a convolution's weights, so decay only sets how large a step is to them. The
-    layers of an attention block have no batch norm: there decay pulls every gate toward the constant σ(0) = 1/2.
-    """
-    gated = {p for name in find_gates(model) for p in model.get_submodule(name).parameters()}
-    decay = [p for p in model.parameters() if p.ndim > 1 and p not in gated]
-    rest = [p for p in model.parameters() if p.ndim <= 1 or p in gated]
-    groups = [{"params": decay, "weight_decay": recipe.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+    """SGD with Nesterov momentum; only weights of convolutions and linear layers decay."""
+    groups = [
+        {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+    ]
     return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=True, fused=True)
 
 
@@ -209,9 +204,6 @@ def train(
     padded, labels = pad(data.train_images.to(device)), data.train_labels.to(device)
     side = data.train_images.shape[2]
     room = padded.shape[2] - side + 1
-    # Every image is mirrored in every second epoch, half of them in the even ones. So two epochs show each both ways,
-    # where chance would often show the same one twice (alternating flip: Jordan 2024, arXiv 2404.00498).
-    mirrored = torch.randint(2, (len(labels),), generator=torch.Generator().manual_seed(recipe.seed)).to(device)
     forward = distributed.parallel(model)
     total, done = recipe.epochs * steps, len(history) * steps
     with tqdm(total=total, initial=done, unit="batch", desc=recipe.model, disable=not progress or rank > 0) as bar:
@@ -222,8 +214,7 @@ def train(
             # the CPU, the same for every device, and copied once: a copy in every step would make a GPU wait.
             generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + epoch)
             order = torch.randperm(len(labels), generator=generator).to(device)
-            shifts = draw_shifts(len(labels), room, generator).to(device)
-            shifts[:, 2] = (mirrored[order] + epoch) % 2
+            shifts = torch.cat([draw_shifts(batch_size, room, generator) for _ in range(steps)]).to(device)
             size = recipe.size_at(epoch)
             sums = torch.zeros(2, device=device)  # of the loss, of the right answers
             for step in range(steps):
