@@ -50,11 +50,11 @@ def test_painting_with_the_mouse(figure_page, axe):
 def test_painting_with_the_keyboard(figure_page):
     page = figure_page(Squeeze()._repr_html_())
     page.locator("se-squeeze canvas").first.focus()
-    for key in ["ArrowDown", "ArrowRight", "ArrowRight", " ", "End", "Enter"]:
+    for key in ["ArrowDown", "ArrowRight", "ArrowRight", " ", "End", "Enter", "ArrowDown", " "]:
         page.keyboard.press(key)
     page.wait_for_timeout(100)
     u = start()
-    u[1, 2] = u[1, SIDE - 1] = 1
+    u[1, 2] = u[1, SIDE - 1] = u[2, SIDE - 1] = 1
     assert numbers(page)[0] == expected(u)
 
 

@@ -73,7 +73,7 @@ SE.figure("se-squeeze", (root, { side, brushes, map }, self) => {
       button({ label: "Start again", click: () => (one.set(map), draw()) }), other),
     h("div", { class: "views" },
       h("div", { class: "view" }, h("span", { class: "label" }, "Your map"), maps[0], bars[0].table),
-      h("div", { class: "view" }, h("span", { class: "label" }, "Another map of this mean"), maps[1], bars[1].table)),
+      h("div", { class: "view" }, h("span", { class: "label" }, "Of the same mean"), maps[1], bars[1].table)),
     cursor,
   );
   draw();
