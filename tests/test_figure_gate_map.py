@@ -1,0 +1,172 @@
+"""The figure of chapter 9 in a real browser; its numbers are compared with PyTorch's."""
+
+import pytest
+import torch
+
+from senet_edu.analysis import class_means, summarize
+from senet_edu.explorables import GateMap
+
+BLOCKS = [f"layer{stage}.{k}.se" for stage in (1, 2, 3) for k in (0, 1, 2)]
+CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+LABELS = torch.arange(400) % 10
+
+
+def gates(seed: int) -> dict[str, torch.Tensor]:
+    """Gates of the shapes of SE-ResNet-20's, in which classes differ more and more."""
+    generator = torch.Generator().manual_seed(seed)
+    recorded = {}
+    for depth, block in enumerate(BLOCKS):
+        shape = 16 * 2 ** (depth // 3)
+        logits = torch.randn(400, shape, generator=generator) + 3 * torch.randn(shape, generator=generator)
+        recorded[block] = (logits + 0.3 * depth * torch.randn(10, shape, generator=generator)[LABELS]).sigmoid()
+    return recorded
+
+
+GATES = {"trained": gates(0), "untrained": gates(1)}
+MEANS = {name: {block: class_means(s, LABELS) for block, s in each.items()} for name, each in GATES.items()}
+SUMMARIES = {name: {block: summarize(s, LABELS) for block, s in each.items()} for name, each in GATES.items()}
+# What the figure has: three digits.
+ROUNDED = {name: {block: m.mul(1000).round() / 1000 for block, m in each.items()} for name, each in MEANS.items()}
+
+
+@pytest.fixture(scope="module")
+def html() -> str:
+    return GateMap(MEANS, SUMMARIES, CLASSES, block="layer2.1.se", chosen="cat")._repr_html_()
+
+
+def number(page, key: str) -> float:
+    return float(page.locator(f"se-gate-map [data-number='{key}']").inner_text())
+
+
+def channel(page) -> int:
+    return int(number(page, "channel")) - 1
+
+
+def expect(page, network: str, block: str, row: str, at: int | None = None) -> None:
+    """The readout and the numbers by depth are PyTorch's; the place of the channel among the sorted, if given, too."""
+    m, c = ROUNDED[network][block], channel(page)
+    assert number(page, "gate") == pytest.approx(m[CLASSES.index(row), c].item(), abs=1e-9)
+    assert number(page, "mean") == pytest.approx(m.mean(0)[c].item(), abs=5.1e-4)
+    assert number(page, "between") == pytest.approx(m.std(0, correction=0)[c].item(), abs=5.1e-4)
+    for key in ("class_share", "spread", "above", "below"):
+        assert number(page, key) == round(getattr(SUMMARIES[network][block], key), 3), key
+    if at is not None:
+        assert c == m.mean(0).argsort()[at]
+
+
+def press(page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+        page.wait_for_timeout(40)
+
+
+def test_the_mouse_reads_the_map_and_selects_classes_and_blocks(html, figure_page, axe):
+    page = figure_page(html)
+    expect(page, "trained", "layer2.1.se", "cat")
+    page.locator("se-gate-map .map").scroll_into_view_if_needed()
+    box = page.locator("se-gate-map .map canvas").bounding_box()
+
+    def place(row: int, column: int, channels: int) -> tuple[float, float]:
+        return box["x"] + (column + 0.5) * box["width"] / channels, box["y"] + (row + 0.5) * box["height"] / 10
+
+    page.mouse.move(*place(8, 20, 32))
+    page.wait_for_timeout(60)
+    expect(page, "trained", "layer2.1.se", "ship", at=20)
+    assert page.locator("se-gate-map .classes :checked").input_value() == "3"  # looked at, not chosen
+    page.mouse.click(*place(9, 31, 32))
+    page.mouse.move(1, 1)
+    page.wait_for_timeout(60)
+    expect(page, "trained", "layer2.1.se", "truck", at=31)
+
+    distance = (m := ROUNDED["trained"]["layer2.1.se"])[9].sub(m.mean(0)).abs().mean().item()
+    assert number(page, "distance") == pytest.approx(distance, abs=5.1e-4)
+    page.locator("se-gate-map .thumb").nth(8).click()
+    page.wait_for_timeout(60)
+    expect(page, "trained", "layer3.2.se", "truck")
+    area = page.locator("se-gate-map .area").first.bounding_box()
+    page.mouse.click(area["x"] + area["width"] * 0.5 / 9, area["y"] + 20)
+    page.wait_for_timeout(60)
+    expect(page, "trained", "layer1.0.se", "truck")
+    assert axe(page) == []
+
+
+def test_the_keyboard_does_the_same(html, figure_page, axe):
+    page = figure_page(html, dark=True, width=360)
+    page.get_by_role("application").focus()
+    press(page, "Home", "ArrowDown", "ArrowRight", "ArrowRight")
+    expect(page, "trained", "layer2.1.se", "deer", at=2)
+    press(page, "End", "ArrowUp", "ArrowUp")
+    expect(page, "trained", "layer2.1.se", "bird", at=31)
+    page.get_by_role("slider", name="Depth").focus()
+    press(page, "End")
+    expect(page, "trained", "layer3.2.se", "bird")
+    press(page, "ArrowLeft")
+    expect(page, "trained", "layer3.1.se", "bird")
+    page.get_by_role("radio", name="untrained").check(force=True)
+    page.wait_for_timeout(60)
+    expect(page, "untrained", "layer3.1.se", "bird")
+    page.get_by_role("radio", name="frog").check(force=True)
+    page.wait_for_timeout(60)
+    expect(page, "untrained", "layer3.1.se", "frog")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert axe(page) == []
+
+
+def test_channels_are_sorted_and_the_pixels_are_the_gates(html, figure_page):
+    page = figure_page(html)
+    m = ROUNDED["trained"]["layer2.1.se"]
+    orders = {"number": torch.arange(32), "mean": m.mean(0).argsort(), "spread": m.std(0, correction=0).argsort()}
+    brightness = """canvas => {
+        const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        return Array.from({length: data.length / 4}, (_, i) => data[4 * i] + data[4 * i + 1]);
+    }"""  # red and green grow with the gate
+    for name, order in orders.items():
+        page.get_by_role("radio", name=name, exact=True).check(force=True)
+        page.wait_for_timeout(60)
+        page.get_by_role("application").focus()
+        for key, place in (("Home", 0), ("End", 31)):
+            press(page, key)
+            assert channel(page) == order[place], name
+        drawn = torch.tensor(page.locator("se-gate-map .map canvas").evaluate(brightness), dtype=torch.float64)
+        assert torch.corrcoef(torch.stack([drawn, m[:, order].flatten()]))[0, 1] > 0.99
+
+
+def test_the_line_is_the_class_over_the_mean_of_all(html, figure_page):
+    page = figure_page(html)
+    m = ROUNDED["trained"]["layer2.1.se"]
+    order = m.mean(0).argsort()
+    heights = {}
+    for path in page.locator("se-gate-map .lines path").all():
+        d = path.get_attribute("d")
+        if d and d.count("L") == 31:
+            points = d[1:].split("L")
+            heights[path.get_attribute("stroke")] = 1 - torch.tensor([float(p.split()[1]) for p in points]).double()
+    torch.testing.assert_close(heights["var(--excitation)"], m[3, order], atol=1e-6, rtol=0)
+    torch.testing.assert_close(heights["var(--plain)"], m.mean(0)[order], atol=1e-6, rtol=0)
+
+
+def test_a_link_holds_block_and_class(html, figure_page):
+    page = figure_page(html)
+    assert page.evaluate("location.hash") == ""
+    page.get_by_role("slider", name="Depth").focus()
+    press(page, "End")
+    page.get_by_role("radio", name="ship").check(force=True)
+    page.wait_for_timeout(60)
+    assert page.evaluate("location.hash") == "#gates=layer3.2,ship"
+    page.evaluate("location.hash = 'gates=layer1.2,dog'")
+    page.wait_for_timeout(100)
+    expect(page, "trained", "layer1.2.se", "dog")
+    page.reload()
+    page.wait_for_timeout(200)
+    expect(page, "trained", "layer1.2.se", "dog")
+
+
+def test_wrong_arguments_are_named():
+    with pytest.raises(ValueError, match="block must be one of .*'layer9'"):
+        GateMap(MEANS, SUMMARIES, CLASSES, block="layer9")
+    with pytest.raises(ValueError, match="chosen must be one of .*'sheep'"):
+        GateMap(MEANS, SUMMARIES, CLASSES, chosen="sheep")
+    with pytest.raises(ValueError, match=r"means of 'layer1.0.se' must be \(2, C\), got \(10, 16\)"):
+        GateMap(MEANS, SUMMARIES, ["cat", "dog"])
+    with pytest.raises(ValueError, match="summaries must be of the networks"):
+        GateMap(MEANS, {"trained": SUMMARIES["trained"]}, CLASSES)
