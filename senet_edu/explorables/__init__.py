@@ -6,6 +6,26 @@ Colab. The HTML depends on the data alone: re-executing an unchanged notebook le
 """
 
 from senet_edu.explorables.base import Explorable
+from senet_edu.explorables.convolution import Convolution
+from senet_edu.explorables.excitation import Excitation
+from senet_edu.explorables.gate_map import GateMap
+from senet_edu.explorables.interventions import Interventions
+from senet_edu.explorables.live import Live, load_samples
+from senet_edu.explorables.placement import Placement
+from senet_edu.explorables.receptive_field import ReceptiveField
+from senet_edu.explorables.rescale import Rescale
 from senet_edu.explorables.squeeze import Squeeze
 
-__all__ = ["Explorable", "Squeeze"]
+__all__ = [
+    "Convolution",
+    "Excitation",
+    "Explorable",
+    "GateMap",
+    "Interventions",
+    "Live",
+    "Placement",
+    "ReceptiveField",
+    "Rescale",
+    "Squeeze",
+    "load_samples",
+]

@@ -102,7 +102,7 @@ var SE = globalThis.SE || (() => {
     signed: (t) => between([[0, 80, 140], [120, 180, 220], [250, 250, 250], [240, 190, 90], [178, 100, 0]], (t + 1) / 2),
     css: (rgb) => `rgb(${rgb.join(" ")})`,
     /** Black or white, whichever reads better on a color. */
-    on: ([r, g, b]) => (0.299 * r + 0.587 * g + 0.114 * b > 140 ? "#000" : "#fff"),
+    on: (rgb) => ([0.2126, 0.7152, 0.0722].reduce((sum, weight, i) => sum + weight * (rgb[i] / 255) ** 2.2, 0) > 0.18 ? "#000" : "#fff"),
   };
 
   /** Draw rows x columns of numbers as pixels on a canvas; `color` takes a number. CSS gives the size on the page. */
@@ -119,17 +119,19 @@ var SE = globalThis.SE || (() => {
   };
 
   /** Let pointer and arrow keys move over a grid of cells: `enter(row, column, event)`. Enter and space call `press`.
-      Dragging calls `press` on every cell that it passes. Returns {row, column}, the cell of the keyboard. */
+      Dragging calls `press` on every cell that it passes. `columns` may be a function where their number changes.
+      Returns {row, column}, the cell of the keyboard. */
   const grid = (element, rows, columns, { enter, press, leave }) => {
     const at = { row: 0, column: 0 };
+    const width = () => (typeof columns === "function" ? columns() : columns);
     const go = (row, column, event) => {
       at.row = clamp(row, 0, rows - 1);
-      at.column = clamp(column, 0, columns - 1);
+      at.column = clamp(column, 0, width() - 1);
       enter?.(at.row, at.column, event);
     };
     const point = (event) => {
       const box = element.getBoundingClientRect();
-      go(Math.floor(((event.clientY - box.top) / box.height) * rows), Math.floor(((event.clientX - box.left) / box.width) * columns), event);
+      go(Math.floor(((event.clientY - box.top) / box.height) * rows), Math.floor(((event.clientX - box.left) / box.width) * width()), event);
     };
     element.tabIndex = 0;
     if (press) element.style.touchAction = "none";
@@ -151,7 +153,7 @@ var SE = globalThis.SE || (() => {
       if (event.ctrlKey || event.altKey || event.metaKey) return;
       if (moves[event.key]) go(at.row + moves[event.key][0], at.column + moves[event.key][1], event);
       else if (event.key === "Home") go(at.row, 0, event);
-      else if (event.key === "End") go(at.row, columns - 1, event);
+      else if (event.key === "End") go(at.row, width() - 1, event);
       else if (press && (event.key === "Enter" || event.key === " ")) press(at.row, at.column, event);
       else return;
       event.preventDefault();
@@ -173,7 +175,7 @@ var SE = globalThis.SE || (() => {
       if (value == null) parts.delete(name);
       else parts.set(name, value);
       try {
-        history.replaceState(null, "", location.pathname + location.search + (parts.size ? `#${parts}` : ""));
+        history.replaceState(null, "", location.pathname + location.search + (parts.size ? `#${String(parts).replaceAll("%2C", ",")}` : ""));
       } catch {} // a sandboxed frame has no history
     },
   };
@@ -210,6 +212,9 @@ var SE = globalThis.SE || (() => {
     if (customElements.get(tag)) return;
     customElements.define(tag, class extends HTMLElement {
       connectedCallback() {
+        // Once the element is defined, the parser connects the next one before it has come to what that one holds.
+        if (!this.shadowRoot && !this.querySelector("script"))
+          return document.addEventListener("DOMContentLoaded", () => this.isConnected && this.connectedCallback(), { once: true });
         if (!this.shadowRoot) {
           const root = this.attachShadow({ mode: "open" });
           root.append(h("style", {}, SE.css));
