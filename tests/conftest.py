@@ -8,6 +8,7 @@ import matplotlib.font_manager  # noqa: F401  builds its font cache once, here: 
 import pytest
 import torch
 import yaml
+from browser import axe, browser, figure_page, page_factory  # noqa: F401  fixtures
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -1,0 +1,155 @@
+"""A headless Chromium for tests of pages and figures. conftest.py gives its fixtures to every test.
+
+Nothing outside of this machine is reachable from it, and a page that asks, throws or logs an error fails its test.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+ROOT = Path(__file__).resolve().parents[1]
+AXE = Path(__file__).with_name("axe") / "axe.min.js"
+LOCAL_HOSTS = ("localhost", "127.0.0.1")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--host-resolver-rules=MAP * ~NOTFOUND, " + ", ".join(f"EXCLUDE {host}" for host in LOCAL_HOSTS),
+]
+
+
+def chromium(own: str) -> str | None:
+    """Path of a Chromium: $CHROMIUM, else the one that playwright installed (`own`), else one on the path."""
+    installed = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome", "chrome")]
+    candidates = [os.environ["CHROMIUM"]] if "CHROMIUM" in os.environ else [own, *installed]
+    return next((path for path in candidates if path and Path(path).exists()), None)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One Chromium for the tests of a file, because playwright's event loop must not outlive them."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        path = chromium(playwright.chromium.executable_path)
+        if path is None:
+            pytest.skip("no Chromium: install one, set CHROMIUM=path, or run `playwright install chromium`")
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+def watch(page: Page) -> None:
+    """Keep in `page.problems` what the page does wrong: asks another host, throws, logs an error."""
+    page.problems = []
+
+    def asked(request: Any) -> None:
+        address = urlsplit(request.url)
+        if address.scheme in ("http", "https", "ws", "wss") and address.hostname not in LOCAL_HOSTS:
+            page.problems.append(f"asks another host: {request.url}")
+
+    def logged(message: Any) -> None:
+        if message.type == "error":
+            page.problems.append(f"logs an error: {message.text} ({message.location.get('url')})")
+
+    page.context.on("request", asked)
+    page.on("console", logged)
+    page.on("pageerror", lambda error: page.problems.append(f"throws: {error}"))
+
+
+@pytest.fixture
+def page_factory(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open a page in a context of its own: page_factory(width=1280, height=900, dark=False, reduced_motion=True).
+
+    More keyword arguments go to playwright's new_context. At the end of the test no page may have `problems`; a test
+    that provokes one on purpose clears the list.
+    """
+    contexts, pages = [], []
+
+    def new_page(
+        width: int = 1280, height: int = 900, *, dark: bool = False, reduced_motion: bool = True, **options: Any
+    ) -> Page:
+        scheme = "dark" if dark else "light"
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,
+            reduced_motion="reduce" if reduced_motion else "no-preference",
+            **options,
+        )
+        contexts.append(context)
+        context.add_init_script(f"try {{ localStorage.mode = localStorage.theme = '{scheme}' }} catch {{}}")
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        watch(page)
+        pages.append(page)
+        return page
+
+    yield new_page
+    problems = [problem for page in pages for problem in page.problems]
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+FIGURE_PAGE = """\
+<!doctype html>
+<html lang="en" data-theme="{theme}" data-mode="{theme}">
+<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>A figure</title><link rel="icon" href="data:,"><link rel="stylesheet" href="{css}">
+<style>
+  body {{ font-family: sans-serif; margin: 0; padding: 16px }}
+  html[data-theme="light"] {{ background: #fff; color: #222832; color-scheme: light }}
+  html[data-theme="dark"] {{ background: #14181e; color: #ced6dd; color-scheme: dark }}
+</style>
+<main class="bd-content"><h1>A page</h1><h2>A section</h2>
+<div class="cell_output"><div class="output text_html">{html}</div></div></main>
+</html>
+"""
+
+
+@pytest.fixture
+def figure_page(page_factory: Callable[..., Page], tmp_path: Path) -> Callable[..., Page]:
+    """Open HTML, for instance a figure's _repr_html_(), as a file: figure_page(html, width=800, dark=False, …)."""
+
+    def open_figure(html: str, width: int = 800, height: int = 900, *, dark: bool = False, **options: Any) -> Page:
+        path = tmp_path / f"figure{len(list(tmp_path.glob('figure*.html')))}.html"
+        css = (ROOT / "book" / "assets" / "custom.css").as_uri()
+        path.write_text(FIGURE_PAGE.format(theme="dark" if dark else "light", css=css, html=html), encoding="utf-8")
+        page = page_factory(width, height, dark=dark, **options)
+        page.goto(path.as_uri())
+        return page
+
+    return open_figure
+
+
+RUN_AXE = """async (include) => {
+  const { violations } = await axe.run(include ?? document, { resultTypes: ["violations"], preload: false });
+  return violations.flatMap(({ id, help, nodes }) => nodes.map((node) =>
+    `${id}: ${help}: ${node.target.join(" ")} ${node.html.slice(0, 200)} ${node.any[0]?.message ?? ""}`));
+}"""
+
+
+def violations(page: Page, include: str | None = None) -> list[str]:
+    """What axe-core finds wrong with a page, or with what a CSS selector includes."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+    return page.evaluate(RUN_AXE, include)
+
+
+@pytest.fixture
+def axe() -> Callable[..., list[str]]:
+    return violations
