@@ -6,17 +6,21 @@ An exercise that nobody has answered yet (`...`) gets an invitation, so a fresh 
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from senet_edu.analysis import class_share
+from senet_edu.analysis import calibrate_batch_norm, class_share, gates_of
+from senet_edu.data import CLASSES
 from senet_edu.gates import find_gates, override_gates, record_gates
 from senet_edu.resnet import BasicBlock, Bottleneck, create_model
 from senet_edu.se import SEBlock
+from senet_edu.zoo import load_pretrained
 
 TICK, CROSS, OPEN = "✓", "✗", "○"
 
@@ -941,3 +945,276 @@ def whose_gate(answers: Mapping[str, Any]) -> None:
 
     open_yet = any(answer is ... for answer in answers.values())
     judge(... if open_yet else answers, test, "All five: the shape and the two counts give each of them away.")
+
+
+# Chapter 10: are gates explanations?
+
+
+def frozen_gates(frozen: Callable[[nn.Module, Tensor], Mapping[str, Any]]) -> None:
+    """`frozen(model, images)`: overrides that freeze every SE block to its mean gates over the images, `(C,)` each."""
+
+    def test(frozen: Callable[[nn.Module, Tensor], Mapping[str, Any]]) -> str | None:
+        model, images = _small_network()
+        before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+        gates = gates_of(model, images)
+        overrides = frozen(model, images)
+        if not isinstance(overrides, Mapping):
+            return f"return a dictionary, name of a block to its gates; yours is {type(overrides).__name__}."
+        if missing := [block for block in gates if block not in overrides]:
+            return f"freeze all blocks; yours leaves out {', '.join(missing)}."
+        if any(not torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items()):
+            return "the model was changed: did it run in training mode, where batch norms count along?"
+        for block, s in gates.items():
+            got = torch.as_tensor(overrides[block]).detach()
+            if got.shape not in ((s.shape[1],), (1, s.shape[1])):
+                mistakes = {
+                    (): "that is one number for the whole block; every channel has its own mean.",
+                    (len(s),): "that is a mean over the channels, one for each image; mean over the images, axis 0.",
+                    tuple(s.shape): "that still has a row for each image; frozen gates are the same for all.",
+                }
+                return mistakes.get(tuple(got.shape), f"{block} needs shape ({s.shape[1]},), got {tuple(got.shape)}.")
+            if not _close(got.reshape(-1), s.mean(0)):
+                if _close(got.reshape(-1), s.median(0).values):
+                    return "that is the median; freeze to the mean."
+                if len(images) > 1 and _close(got.reshape(-1), s[0]):
+                    return "those are the gates of the first image; take the mean over all of them."
+                return f"the values for {block} are not its mean gates over the images."
+        with override_gates(model, overrides):
+            now = gates_of(model, 255 - images)
+        still = all(bool((s == s[0]).all()) for s in now.values())
+        return None if still else "under your overrides the gates still differ from image to image."
+
+    answer = ... if _unanswered(frozen, *_small_network()) else frozen
+    judge(answer, test, "Every block keeps its level and no longer looks at the image.")
+
+
+def _small_network() -> tuple[nn.Module, Tensor]:
+    """An untrained SE-ResNet-20 in eval mode and a few uint8 images; the session's random numbers are left alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = create_model("se_resnet20", reduction=4)
+        images = torch.randint(256, (6, 3, 8, 8), dtype=torch.uint8)
+    calibrate_batch_norm(model, images)
+    return model, images
+
+
+def paired_interval(interval: Callable[[int, int, int], tuple[float, float]]) -> None:
+    """`interval(mended, broken, n)`: the change in accuracy and its 95 % margin, from two counts of n images."""
+
+    def test(interval: Callable[[int, int, int], tuple[float, float]]) -> str | None:
+        for mended, broken, n in ((5, 12, 50), (30, 10, 1_000), (0, 0, 20), (40, 40, 100)):
+            case = f"for {mended} mended and {broken} broken of {n}"
+            try:
+                change, margin = (float(value) for value in interval(mended, broken, n))
+            except (TypeError, ValueError):
+                return "return two numbers: `return change, margin`."
+            d, square = (mended - broken) / n, (mended + broken) / n
+            if not math.isclose(change, d, abs_tol=1e-9):
+                if math.isclose(change, -d, abs_tol=1e-9):
+                    return f"{case} the change has the wrong sign: a mended answer counts +1, a broken one -1."
+                if math.isclose(change, d * n, abs_tol=1e-9):
+                    return f"{case} the change is a share of the images: divide by n."
+                return f"{case} the change is {d:g}, yours is {change:g}."
+            sd = math.sqrt(square - d**2)
+            right = [1.96 * sd / math.sqrt(n), 1.96 * sd / math.sqrt(n - 1)]  # either divisor of the variance
+            if any(math.isclose(margin, value, abs_tol=1e-9) for value in right):
+                continue
+            mistakes = {
+                "the variance is the mean of the squares, less the square of the mean.": 1.96 * math.sqrt(square / n),
+                "the factor 1.96 is missing.": sd / math.sqrt(n),
+                "that is how far a single image strays; the mean of n strays less, by √n.": 1.96 * sd,
+                "that is the variance; the margin needs its root.": 1.96 * sd**2 / math.sqrt(n),
+                "divide the standard deviation by √n, not by n.": 1.96 * sd / n,
+                "that is the width of the interval; the margin is half of it.": 2 * 1.96 * sd / math.sqrt(n),
+            }
+            for hint, wrong in mistakes.items():
+                if math.isclose(margin, wrong, rel_tol=1e-6, abs_tol=1e-9):
+                    return f"{case}: {hint}"
+            return f"{case} the margin is {right[0]:.4f}, yours is {margin:.4f}."
+        return None
+
+    answer = ... if _unanswered(interval, 5, 12, 50) else interval
+    judge(answer, test, "Two counts are enough: the answers that did not change sides add nothing.")
+
+
+# Chapter 1: why channels
+
+Layers = Sequence[tuple[int, int]]
+"""Kernel and stride of each layer, the one nearest to the image first."""
+
+
+def _window(layers: Layers, *, size: int = 1, added: int = -1, strides: str = "product") -> int:
+    """Side of the window, by the recursion of chapter 1; the options are ways to get it wrong."""
+    jump = 1
+    for kernel, stride in layers:
+        if strides == "early":
+            jump *= stride
+        size += (kernel + added) * jump
+        if strides != "early":
+            jump = {"product": jump * stride, "last": stride, "none": 1}[strides]
+    return size
+
+
+_WINDOW_MISTAKES: dict[str, dict[str, Any]] = {
+    "the strides are missing: behind a layer with stride 2, neighbors lie twice as far apart in the image.": {
+        "strides": "none"
+    },
+    "the jump is not the stride of one layer; it is the product of the strides of all layers before.": {
+        "strides": "last"
+    },
+    "a layer's own stride comes too early: first add (k - 1) · jump, then multiply the jump.": {"strides": "early"},
+    "off by one: without any layer a value sees one pixel, so start from 1.": {"size": 0},
+    "off by one in every layer: a kernel of k adds k - 1 neighbors, for the one in the middle was there before.": {
+        "added": 0
+    },
+}
+
+
+def receptive_field(receptive_field: Callable[[list[tuple[int, int]]], int]) -> None:
+    """Side of the window of one value: `receptive_field(layers)` with pairs (kernel, stride) from the image on."""
+
+    def test(receptive_field: Callable[[list[tuple[int, int]]], int]) -> str | None:
+        for layers in (
+            [(3, 1), (3, 1), (3, 1)],
+            [(3, 2), (3, 2), (5, 1)],
+            [(7, 2), (3, 2), (3, 1), (3, 1), (3, 2), (3, 1)],
+            [(5, 1), (1, 2), (3, 3), (2, 2), (3, 1)],
+            [],
+        ):
+            got = receptive_field(list(layers))
+            wanted = _window(layers)
+            if not isinstance(got, int | float):
+                return f"for {layers} your function returns {got!r}; it must return one number, the side in pixels."
+            if got == wanted:
+                continue
+            for hint, options in _WINDOW_MISTAKES.items():
+                if got == _window(layers, **options):
+                    return hint
+            if got == _window(layers[::-1]):
+                return "you go from the last layer to the first; the first pair is the layer nearest to the image."
+            return f"for {layers} the window is {wanted} wide, not {got}."
+        return None
+
+    answer = ... if _unanswered(receptive_field, [(3, 1)]) else receptive_field
+    judge(answer, test, "Kernels widen the window, and strides make the later ones widen it more.")
+
+
+_STEM = [(7, 2), (3, 2)]  # of ResNet-18: convolution and max pooling
+
+
+def stage_fields(answers: Sequence[Any]) -> None:
+    """Side of the window behind each of the four stages of ResNet-18 with the ImageNet stem."""
+
+    def stages(stem: Layers, shortcut: Layers = (), convolutions: int = 4) -> list[list[tuple[int, int]]]:
+        """The layers up to the end of each stage; only the first convolution of stages 2 to 4 has a stride."""
+        layers, ends = list(stem), []
+        for stage in range(4):
+            strided = [(3, 2 if stage else 1)] + [(3, 1)] * (convolutions - 1)
+            layers = layers + strided[:2] + (list(shortcut) if stage else []) + strided[2:]
+            ends.append(layers)
+        return ends
+
+    def windows(ends: list[list[tuple[int, int]]], **options: Any) -> list[int]:
+        return [_window(layers, **options) for layers in ends]
+
+    right = windows(stages(_STEM))
+
+    def test(answers: Sequence[Any]) -> str | None:
+        given = list(answers)
+        if len(given) != 4:
+            return f"give four numbers, one for each stage; you give {len(given)}."
+        if given == right:
+            return None
+        mistakes = {
+            "you count the 1x1 shortcuts, too. They run beside the two convolutions, not behind them: take the "
+            "longer way.": windows(stages(_STEM, shortcut=[(1, 2)])),
+            "the stem is missing: a 7x7 convolution and a 3x3 max pooling, both with stride 2.": windows(stages([])),
+            "the max pooling of the stem is missing; it has a kernel of 3 and a stride of 2.": windows(
+                stages(_STEM[:1])
+            ),
+            "a block of ResNet-18 has two convolutions, and a stage two blocks; you count two convolutions a "
+            "stage.": windows(stages(_STEM, convolutions=2)),
+        } | {hint: windows(stages(_STEM), **options) for hint, options in _WINDOW_MISTAKES.items()}
+        for hint, wrong in mistakes.items():
+            if given == wrong:
+                return hint
+        stage = next(i for i in range(4) if given[i] != right[i])
+        before, width = (f"stage {stage}", right[stage - 1]) if stage else ("the stem", _window(_STEM))
+        hint = f"Behind {before} it is {width}, and neighbors lie {4 * 2 ** max(0, stage - 1)} apart."
+        return f"stage {stage + 1} is not {given[stage]}. {hint}"
+
+    judge(... if any(answer is ... for answer in answers) else answers, test,
+          "From the third stage on, the window is as wide as most of the picture, or wider.")  # fmt: skip
+
+
+# Chapter 0: the live network
+
+
+def falling_class(falls: Callable[[nn.Module, Tensor, str, int], Any]) -> None:
+    """`falls(net, x, block, channel)`: the class whose probability falls most when that gate is muted."""
+
+    def test(falls: Callable[[nn.Module, Tensor, str, int], Any]) -> str | None:
+        net = load_pretrained("se_resnet20")
+        generator = torch.Generator().manual_seed(0)
+        images = F.interpolate(torch.randn(4, 3, 4, 4, generator=generator), 32, mode="bicubic")
+        places = [("layer1.1.se", 3), ("layer2.0.se", 7), ("layer3.1.se", 20), ("layer3.2.se", 40)]
+        cases = [(x[None], block, channel) for x in images for block, channel in places]
+
+        def logits(x: Tensor, block: str, gate: float, channel: int | slice) -> Tensor:
+            def change(s: Tensor) -> Tensor:
+                return s.index_fill(1, torch.arange(s.shape[1])[channel].flatten(), gate)
+
+            with torch.no_grad(), override_gates(net, {block: change}):
+                return net(x)[0]
+
+        def drops(x: Tensor, block: str, channel: int | slice, gate: float = 0, in_logits: bool = False) -> Tensor:
+            with torch.no_grad():
+                before, after = net(x)[0], logits(x, block, gate, channel)
+            return before - after if in_logits else before.softmax(0) - after.softmax(0)
+
+        answers = []
+        for x, block, channel in cases:
+            with torch.no_grad():
+                before = net(x)
+                got = falls(net, x.clone(), block, channel)
+                if not torch.equal(net(x), before):
+                    return "after your function the network computes something else; end the override with its `with`."
+            if not isinstance(got, str):
+                got = CLASSES[int(got)]
+            if got not in CLASSES:
+                return f"return one of the ten classes, {', '.join(CLASSES)}; got {got!r}."
+            answers.append(CLASSES.index(got))
+        right = [drops(*case) for case in cases]
+        if all(drop[answer] >= drop.max() - 1e-5 for drop, answer in zip(right, answers)):
+            return None
+        mistakes = {
+            "that is the class which rises most.": [int(drop.argmin()) for drop in right],
+            "that is the class which was on top before; another one may lose more.": [
+                int(logits(x, "layer1.0.se", 0, slice(0, 0)).argmax()) for x, _, _ in cases
+            ],
+            "that is the class on top afterwards.": [
+                int(logits(x, block, 0, channel).argmax()) for x, block, channel in cases
+            ],
+            "you compare logits; probabilities come from a softmax over the ten.": [
+                int(drops(*case, in_logits=True).argmax()) for case in cases
+            ],
+            "you mute the whole block; only one channel is asked for.": [
+                int(drops(x, block, slice(None)).argmax()) for x, block, _ in cases
+            ],
+            "you set the gate to 1; a muted channel has the gate 0.": [
+                int(drops(*case, gate=1).argmax()) for case in cases
+            ],
+        }
+        for hint, wrong in mistakes.items():
+            if answers == wrong:
+                return hint
+        (_, block, channel), drop, answer = next(
+            case for case in zip(cases, right, answers) if case[1][case[2]] < case[1].max() - 1e-5
+        )
+        return (
+            f"with channel {channel} of {block} muted, {CLASSES[int(drop.argmax())]} falls by {drop.max():.4f} in one "
+            f"image, and {CLASSES[answer]} by {drop[answer]:.4f}."
+        )
+
+    answer = ... if _unanswered(falls, None, None, None, None) else falls
+    judge(answer, test, "Right for sixteen images and gates: you can ask what a channel does by taking it away.")

@@ -26,7 +26,6 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from senet_edu.analysis import Summary
-from senet_edu.se import SEBlock
 
 SQUEEZE, EXCITATION, RESCALE, PLAIN = "#0072B2", "#E69F00", "#009E73", "#767676"
 EXCITATION_TEXT = "#8A5A00"
@@ -258,82 +257,6 @@ def paper_errors(rows: Mapping[str, float], plain: float) -> Picture:
 
 
 # Chapter 3: excitation
-
-
-@torch.no_grad()
-@picture
-def excitation(se: SEBlock, z: Tensor, before: Tensor | None = None) -> Picture:
-    """One descriptor on its way through the excitation: z, the hidden layer, the logits, the gates.
-
-    A line is a product of a weight and the value it starts from: orange where it pushes up, gray where down, the
-    wider the stronger; products below a fifth of the strongest are left out.
-
-    Args:
-        se: a block without biases.
-        z: `(C,)`.
-        before: another `(C,)`; its z and gates are drawn as ticks, to compare with.
-    """
-    W1, W2 = se.fc1.weight, se.fc2.weight
-    hidden = (W1 @ z).relu()
-    logits = W2 @ hidden
-    gates = se.excite(z[None])[0]
-    C, width = len(z), len(hidden)
-    x = np.arange(C)
-    x_hidden = (np.arange(width) + 0.5) * C / width - 0.5
-
-    figure = new_figure(5.2, COLUMN)
-    figure.set_layout_engine("none")  # fixed margins, so that the figure stays still while a control is dragged
-    ax_z, edges1, ax_hidden, edges2, ax_logits, ax_gates = figure.subplots(
-        6, 1, sharex=True, height_ratios=[1, 0.9, 0.6, 0.9, 0.9, 1],
-        gridspec_kw={"left": 0.25, "right": 0.995, "top": 0.985, "bottom": 0.1, "hspace": 0.28},
-    )  # fmt: skip
-    ax_z.bar(x, z.numpy(), color=SQUEEZE)
-    ax_hidden.bar(x_hidden, hidden.numpy(), color=EXCITATION, width=0.8)
-    for at, value in zip(x_hidden, hidden):
-        if value == 0:
-            ax_hidden.annotate("off", (at, 0), (0, 3), textcoords="offset points", ha="center", color=EXCITATION_TEXT)
-    ax_hidden.set_ylim(0, max(0.2, 1.15 * float(hidden.max())))
-    ax_logits.bar(x, logits.numpy(), color=EXCITATION)
-    _gate_bars(ax_gates, gates)
-    if before is not None:
-        old_gates = se.excite(before[None])[0]
-        for ax, old in ((ax_z, before), (ax_gates, old_gates)):
-            ax.hlines(old.numpy(), x - 0.4, x + 0.4, color=INK, linewidth=2)
-    for ax, contributions, start, end in (
-        (edges1, (W1 * z).T, x, x_hidden),  # from channel c to hidden unit j: W1[j, c] z_c
-        (edges2, (W2 * hidden).T, x_hidden, x),  # from hidden unit j to channel c: W2[c, j] h_j
-    ):
-        strength = contributions.abs() / contributions.abs().max().clamp(min=1e-9)
-        for i, j in np.argwhere(strength.numpy() > 0.2):
-            color = EXCITATION if contributions[i, j] > 0 else PLAIN
-            ax.plot([start[i], end[j]], [1, 0], color=color, linewidth=4 * float(strength[i, j]), alpha=0.75)
-        ax.set_ylim(0, 1)
-        ax.set_axis_off()
-    labels = {ax_z: ("$\\mathbf{z}$", SQUEEZE), ax_hidden: ("$\\delta(\\mathbf{W}_1\\mathbf{z})$", EXCITATION_TEXT)}
-    labels |= {ax_logits: ("$\\mathbf{W}_2\\delta(\\mathbf{W}_1\\mathbf{z})$", EXCITATION_TEXT)}
-    labels[ax_gates] = ("$\\mathbf{s}$", INK)
-    for ax, (label, color) in labels.items():
-        ax.set_ylabel(label, rotation=0, ha="right", va="center", color=color)
-        ax.yaxis.set_label_coords(-0.115, 0.5)
-        if ax is not ax_gates:
-            ax.yaxis.set_major_locator(MaxNLocator(2))
-        ax.tick_params(bottom=False)
-        ax.spines["bottom"].set_visible(False)
-        if ax is not ax_gates:
-            ax.axhline(0, color=INK, linewidth=1)
-    ax_gates.set_xticks(x[:: 1 if C <= 16 else 4], [str(c + 1) for c in x[:: 1 if C <= 16 else 4]])
-    ax_gates.set_xlabel("channel c")
-    alt = f"Bars from top to bottom: z of {C} channels, {width} hidden units, {C} logits, {C} gates; lines are weights."
-    return Picture(figure, alt)
-
-
-def _gate_bars(ax: Axes, gates: Tensor) -> None:
-    """Gates `(C,)` as bars in the book's color scale, with the half marked."""
-    values = gates.numpy()
-    ax.bar(range(len(values)), values, color=mpl.colormaps[GATES](values))
-    ax.axhline(0.5, color=INK, linewidth=1, linestyle="--")
-    ax.set_ylim(0, 1)
-    ax.set_yticks([0, 0.5, 1], ["0", "½", "1"])
 
 
 @picture
@@ -676,45 +599,6 @@ def placements(notes: Mapping[str, str]) -> Picture:
 
 
 @picture
-def placement_card(placement: str, shapes: Mapping[str, str], bars: Mapping[str, Mapping[str, float]]) -> Picture:
-    """One bottleneck block with its shapes, beside what SE costs in this place and in the others.
-
-    Args:
-        placement: where SE stands.
-        shapes: `"in"`, `"conv1"`, `"conv2"`, `"conv3"`, `"se"`, `"out"` to the shape there.
-        bars: title, with the unit, to (placement -> value).
-    """
-    figure = new_figure(4.0, COLUMN)
-    left, right = figure.subfigures(1, 2, width_ratios=[1.15, 1])
-    ax = left.subplots()
-    _block_diagram(ax, placement)
-    ax.set_xlim(-3.9, 2.2)
-    heights = {"in": 0.1, "out": _SLOTS["post"] + 0.75} | {name: _SLOTS[name] for name in ("conv1", "conv2", "conv3")}
-    ax.set_title(f"SE sees {shapes['se']}")
-    for name in heights:
-        ax.annotate(shapes[name], (-0.95, heights[name]), ha="right", va="center", color=PLAIN)
-    panels = right.subplots(len(bars), 1, squeeze=False)[:, 0]
-    for panel, (title, values) in zip(panels, bars.items()):
-        colors = [RESCALE if name == placement else FAINT for name in values]
-        panel.barh(range(len(values)), list(values.values()), color=colors, height=0.7)
-        for y, (name, value) in enumerate(values.items()):
-            weight = "bold" if name == placement else "normal"
-            at = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
-            panel.annotate(f"{value:.2f}", (value, y), fontweight=weight, **at)
-        panel.set_yticks(range(len(values)), values)
-        panel.invert_yaxis()
-        panel.set_title(title)
-        panel.set_xlim(0, 1.25 * max(values.values()))
-        panel.set_xticks([])
-        panel.tick_params(left=False)
-        panel.spines[:].set_visible(False)
-    costs = "; ".join(f"{title} {values[placement]:.2f}" for title, values in bars.items())
-    stated = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-    alt = f"A bottleneck block, SE in the place {placement!r}. Shapes: {stated}. Costs: {costs}; bars compare places."
-    return Picture(figure, alt)
-
-
-@picture
 def where_se_costs(parameters: Mapping[str, int], elements: Mapping[str, int]) -> Picture:
     """What SE adds, stage by stage: parameters, and elements that it reads to squeeze and again to rescale.
 
@@ -773,8 +657,6 @@ def map_sides(rows: Mapping[str, Mapping[str, int]]) -> Picture:
 
 LINES = ("#D55E00", "#56B4E9", "#AA4499", "#332288")
 """Colors of classes; none of them is a step of the block."""
-DIFFERENCES = "PuOr"
-"""Color map of differences: zero is white."""
 
 
 def _short(block: str) -> str:
@@ -791,77 +673,6 @@ def _channel_axis(ax: Axes, channels: int) -> None:
     ax.set(xlim=(-0.5, channels - 0.5), xticks=[0, channels - 1], xticklabels=["1", str(channels)])
 
 
-def _gate_map(ax: Axes, means: Tensor) -> Any:
-    """Heat map class × channel, the channels sorted by their mean over all classes."""
-    image = ax.imshow(means[:, means.mean(0).argsort()].numpy(), cmap=GATES, vmin=0, vmax=1, aspect="auto")
-    _channel_axis(ax, means.shape[1])
-    ax.set_yticks([])
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-    return image
-
-
-@picture
-def gates_by_class(means: Mapping[str, Tensor], classes: Sequence[str]) -> Picture:
-    """Mean gates of every block, a heat map class × channel each, a row of maps for each stage.
-
-    Args:
-        means: block to its class means `(K, C)`.
-        classes: K names.
-    """
-    stages: dict[str, list[str]] = {}
-    for block in means:
-        stages.setdefault(block.partition(".")[0], []).append(block)
-    figure = new_figure(0.6 + 1.95 * len(stages), COLUMN)
-    axes = figure.subplots(len(stages), max(map(len, stages.values())), squeeze=False)
-    for row, blocks in zip(axes, stages.values()):
-        for ax, block in zip(row, blocks):
-            image = _gate_map(ax, means[block])
-            ax.set_title(_short(block))
-            ax.tick_params(labelsize=10)
-        row[0].set_yticks(range(len(classes)), classes, fontsize=10)
-    axes[-1, 0].set_xlabel("channel, by mean gate")
-    bar = figure.colorbar(image, ax=axes, location="top", shrink=0.4, aspect=30, anchor=(1, 0))
-    bar.set_ticks([0, 0.5, 1], labels=["gate 0", "½", "1"])
-    bar.ax.axvline(0.5, color="white", linewidth=1)
-    alt = f"Heat maps of mean gates, class by channel, for {len(means)} SE blocks in order of depth, all on one scale."
-    return Picture(figure, alt)
-
-
-@picture
-def block_by_class(means: Tensor, classes: Sequence[str], title: str, limit: float) -> Picture:
-    """One block's mean gates by class and channel, and below how far each class is from the mean of all classes.
-
-    Args:
-        means: `(K, C)`.
-        classes: K names.
-        title: stands above.
-        limit: end of the color scale of the differences, the same for blocks that are to be compared.
-    """
-    figure = new_figure(4.6, COLUMN)
-    upper, lower = figure.subplots(2, 1)
-    maps = [_gate_map(upper, means)]
-    reference = means.mean(0)
-    difference = (means - reference)[:, reference.argsort()]
-    maps.append(lower.imshow(difference.numpy(), cmap=DIFFERENCES, vmin=-limit, vmax=limit, aspect="auto"))
-    _channel_axis(lower, means.shape[1])
-    upper.set_xticks([])
-    for ax in (upper, lower):
-        ax.set_yticks(range(len(classes)), classes, fontsize=10)
-        ax.tick_params(length=0)
-        ax.spines[:].set_visible(False)
-    lower.set_xlabel("channel, by mean gate")
-    upper.set_title(title)
-    lower.set_title("minus the mean of all classes")
-    gates = figure.colorbar(maps[0], ax=upper, aspect=12)
-    gates.set_ticks([0, 0.5, 1], labels=["0", "½", "1"])
-    gates.ax.axhline(0.5, color="white", linewidth=1)
-    bar = figure.colorbar(maps[1], ax=lower, aspect=12)
-    bar.set_ticks([-limit, 0, limit], labels=[_number(-limit), "0", f"+{_number(limit)}"])
-    alt = "Two heat maps of one SE block, class by channel: mean gates, and how far they are from the class average."
-    return Picture(figure, alt)
-
-
 def _profiles(blocks: Sequence[str], means: Mapping[str, Tensor]) -> tuple[Figure, list[tuple[Axes, Tensor, str]]]:
     """A row of panels, gates against channels, and for each block its panel and the order of its channels."""
     figure = new_figure(3.0, COLUMN)
@@ -874,29 +685,6 @@ def _profiles(blocks: Sequence[str], means: Mapping[str, Tensor]) -> tuple[Figur
     panels[0][0].set_ylabel("gate")
     panels[0][0].set_xlabel("channel, by mean gate")
     return figure, panels
-
-
-@picture
-def gate_lines(means: Mapping[str, Tensor], classes: Sequence[str], chosen: Sequence[int]) -> Picture:
-    """The paper's Fig. 6: gates per channel of a few classes, on a broad gray line for the mean of all classes.
-
-    Args:
-        means: block to its class means `(K, C)`.
-        classes: K names.
-        chosen: up to four of the K classes.
-    """
-    figure, panels = _profiles(list(means), means)
-    for ax, order, block in panels:
-        s = means[block][:, order].numpy()
-        ax.plot(s.mean(0), color=FAINT, linewidth=8, solid_capstyle="round", label="all classes")
-        for k, color in zip(chosen, LINES):
-            ax.plot(s[k], color=color, linewidth=1.3, label=classes[k])
-    figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=len(chosen) + 1, handlelength=1)
-    alt = (
-        f"Lines of gates against channels in {len(means)} blocks: {len(chosen)} classes and the mean of all classes, "
-        "channels sorted by that mean."
-    )
-    return Picture(figure, alt)
 
 
 @picture
@@ -1364,3 +1152,91 @@ def gate_latency(milliseconds: Mapping[str, float], shape: Sequence[int]) -> Pic
     ax.spines["left"].set_visible(False)
     ax.set_xlabel(f"milliseconds for {' × '.join(map(str, shape))}, on this CPU", x=0.4)
     return Picture(figure, f"Dots: measured time of one forward pass of each block: {', '.join(milliseconds)}.")
+
+
+# Chapter 10: are gates explanations?
+
+
+@picture
+def needed_channels(gate: Tensor, needed: Tensor, title: str = "") -> Picture:
+    """Each channel of a block as a dot: how open its gate is on average, and how many answers change without it.
+
+    Args:
+        gate: mean gates `(C,)`.
+        needed: share of answers that change `(C,)`.
+        title: above the plot.
+    """
+    figure = new_figure(3.4, COLUMN)
+    ax = figure.subplots()
+    ax.axvline(0.5, color=FAINT, linewidth=1.5, zorder=0)
+    ax.scatter(gate, 100 * needed, s=46, color=EXCITATION, alpha=0.75, edgecolor=EXCITATION_TEXT, clip_on=False)
+    ax.set(xlim=(0, 1), xlabel="mean gate", ylabel="answers that change, %", title=title)
+    ax.set_ylim(0, max(1.08 * 100 * float(needed.max()), 1))
+    alt = (
+        f"A dot for each of {len(gate)} channels: mean gate across, and upward the share of answers that change when "
+        "the channel is muted."
+    )
+    return Picture(figure, alt)
+
+
+# Chapter 1: why channels
+
+
+@picture
+def influence(heats: Mapping[str, Tensor], windows: Sequence[int]) -> Picture:
+    """How strongly each pixel moves one value in the middle, with the window in which it can.
+
+    Below each panel stands the side of the smallest square around the middle that holds half of all influence.
+
+    Args:
+        heats: title to `(H, W)`, sizes of gradients; the middle is at `(H // 2, W // 2)`.
+        windows: side of the theoretical window of each, in pixels; odd.
+    """
+    figure = new_figure(2.75, COLUMN)
+    axes = figure.subplots(1, len(heats), squeeze=False)[0]
+    for ax, (title, heat), window in zip(axes, heats.items(), windows):
+        middle = heat.shape[0] // 2
+        around = [heat[_around(middle, reach)].sum() / heat.sum() for reach in range(len(heat))]
+        half = next(2 * reach + 1 for reach, share in enumerate(around) if share >= 0.5)
+        ax.imshow((heat / heat.max()).sqrt().numpy(), cmap="Blues", vmin=0, vmax=1)  # the root shows what is weak
+        for side, style in ((window, "--"), (half, "-")):
+            corner = middle - side / 2
+            box = Rectangle((corner, corner), side, side, fill=False, edgecolor=INK, linestyle=style, linewidth=1.5)
+            ax.add_patch(box)
+        ax.set_title(title)
+        ax.set_xlabel(f"window {window} × {window}\nhalf in {half} × {half}")
+        ax.set(xlim=(-0.5, heat.shape[1] - 0.5), ylim=(heat.shape[0] - 0.5, -0.5), xticks=[], yticks=[])
+        ax.spines[:].set(visible=True, color=FAINT)
+    titles = "; ".join(title.replace("\n", " ") for title in heats)
+    alt = (
+        f"Heat maps of how strongly each pixel moves one value in the middle: {titles}. Dashed: the window it can see. "
+        "Solid: the square with half of the influence."
+    )
+    return Picture(figure, alt)
+
+
+def _around(middle: int, reach: int) -> tuple[slice, slice]:
+    side = slice(max(0, middle - reach), middle + reach + 1)
+    return side, side
+
+
+@picture
+def restored(columns: Mapping[str, Tensor], errors: Mapping[str, float]) -> Picture:
+    """Pictures in rows, and in columns what became of them.
+
+    Args:
+        columns: title to pictures `(N, 3, H, W)`, values 0..1 (others are clipped).
+        errors: title to the mean absolute error that stands below its column; a column may have none.
+    """
+    count = len(next(iter(columns.values())))
+    figure = new_figure(1.32 * count + 0.6, COLUMN)
+    axes = figure.subplots(count, len(columns), squeeze=False)
+    for column, (title, pictures) in enumerate(columns.items()):
+        for row, pixels in enumerate(pictures.clamp(0, 1)):
+            axes[row, column].imshow(pixels.permute(1, 2, 0).numpy())
+            _bare(axes[row, column])
+        axes[0, column].set_title(title)
+        if title in errors:
+            axes[-1, column].set_xlabel(f"off by {errors[title]:.3f}")
+    titles = ", ".join(title.replace("\n", " ") for title in columns)
+    return Picture(figure, f"{count} pictures of colored rectangles, a row each; in columns: {titles}.")

@@ -3,6 +3,9 @@
 Each has three facts in `weights/manifest.json`: the recipe and command that made it, the SHA-256 of its file, and the
 accuracy that the shipped file scores on the 10,000 test images. Weights are stored in half precision and used in
 float32. `scripts/ship_weights.py` writes them from a training run.
+
+What takes too long to measure in a chapter is measured once, by `scripts/measure_NAME.py`, and lies in
+`results/NAME.json` with everything that it takes to measure it again.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from safetensors.torch import load_file
 from senet_edu.resnet import ResNet, create_model
 
 WEIGHTS = Path(__file__).parent / "weights"
+RESULTS = Path(__file__).parent / "results"
 
 
 @cache
@@ -64,3 +68,15 @@ def load_history(name: str) -> list[dict[str, Any]]:
     facts(name)
     _, *epochs = map(json.loads, (WEIGHTS / f"{name}.history.jsonl").read_text().splitlines())
     return epochs
+
+
+def load_results(name: str) -> dict[str, Any]:
+    """A stored measurement: its numbers, and under `about` the command, seeds, versions and hardware.
+
+    Raises:
+        ValueError: there is no such measurement.
+    """
+    known = sorted(path.stem for path in RESULTS.glob("*.json"))
+    if name not in known:
+        raise ValueError(f"name {name!r} is not a stored measurement; there are {', '.join(known)}")
+    return json.loads((RESULTS / f"{name}.json").read_text())

@@ -15,10 +15,12 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.resnet import Bottleneck
 
-from senet_edu import SEBlock, check, create_model, record_gates, resnet34, se_resnet34
-from senet_edu.analysis import class_share
+from senet_edu import SEBlock, check, create_model, override_gates, record_gates, resnet34, se_resnet34
+from senet_edu.analysis import class_share, effect, gates_of
 from senet_edu.cost import count_parameters, se_parameters
+from senet_edu.data import CLASSES
 from senet_edu.gates import find_gates
+from senet_edu.receptive import receptive_fields
 from senet_edu.relatives import ATTENTION, make_attention
 from senet_edu.train import Recipe, Run
 
@@ -969,3 +971,222 @@ def test_ch12_folded_solutions_are_right(
     names = {"torch": torch, "nn": nn, "check": check, "my_inputs": torch.randn(2, 3, 32, 32)}
     exec(f"{folded_solutions(root, '12_in_the_wild')[number]}\n{judged}", names)
     assert capsys.readouterr().out.startswith(check.TICK)
+
+
+# Chapter 10: are gates explanations?
+
+
+def test_ch10_folded_solutions_are_right(root: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    freeze, interval = folded_solutions(root, "10_are_gates_explanations")
+    names = {"check": check, "gates_of": gates_of}
+    exec(f"{freeze}\ncheck.frozen_gates(frozen)\n{interval}\ncheck.paired_interval(interval)", names)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 and all(line.startswith(check.TICK) for line in lines)
+
+
+def ch10_frozen(model: nn.Module, images: Tensor) -> dict[str, Tensor]:
+    return {block: s.mean(0) for block, s in gates_of(model, images).items()}
+
+
+def ch10_in_training(model: nn.Module, images: Tensor) -> dict[str, Tensor]:
+    with record_gates(model) as gates:
+        model.train()(images / 255)
+    return {block: s.mean(0) for block, s in gates.items()}
+
+
+def test_ch10_frozen_gates(verdict: Callable[..., str]) -> None:
+    assert verdict(check.frozen_gates, ch10_frozen).startswith(check.TICK)
+    assert verdict(check.frozen_gates, lambda m, x: {b: s[None] for b, s in ch10_frozen(m, x).items()})[0] == check.TICK
+    assert verdict(check.frozen_gates, lambda model, images: ...).startswith(check.OPEN)
+
+
+@pytest.mark.parametrize(
+    ("frozen", "hint"),
+    [
+        (lambda m, x: {b: s.mean() for b, s in gates_of(m, x).items()}, "every channel has its own mean"),
+        (lambda m, x: {b: s.mean(1) for b, s in gates_of(m, x).items()}, "mean over the images, axis 0"),
+        (lambda m, x: gates_of(m, x), "still has a row for each image"),
+        (lambda m, x: {b: s.median(0).values for b, s in gates_of(m, x).items()}, "that is the median"),
+        (lambda m, x: {b: s[0] for b, s in gates_of(m, x).items()}, "gates of the first image"),
+        (lambda m, x: {b: s[1:].mean(0) for b, s in gates_of(m, x).items()}, "layer1.0.se are not its mean gates"),
+        (lambda m, x: {b: s.mean(0)[:3] for b, s in gates_of(m, x).items()}, "layer1.0.se needs shape (16,), got (3,)"),
+        (lambda m, x: {"layer3.2.se": gates_of(m, x)["layer3.2.se"].mean(0)}, "leaves out layer1.0.se"),
+        (lambda m, x: [s.mean(0) for s in gates_of(m, x).values()], "return a dictionary"),
+        (ch10_in_training, "in training mode"),
+        (lambda m, x: {b: s.mean(0) for b, s in gates.items()}, "NameError"),  # noqa: F821
+    ],
+)
+def test_ch10_frozen_gates_hints(verdict: Callable[..., str], frozen: Callable, hint: str) -> None:
+    line = verdict(check.frozen_gates, frozen)
+    assert line.startswith(check.CROSS) and hint in line
+
+
+def ch10_interval(mended: int, broken: int, n: int) -> tuple[float, float]:
+    """By `effect`, on answers with these counts."""
+    before = torch.tensor([1] * mended + [0] * (n - mended))
+    after = torch.tensor([0] * mended + [1] * broken + [0] * (n - mended - broken))
+    e = effect(before, after, torch.zeros_like(before))
+    return e.change, e.margin
+
+
+def ch10_spoiled(margin: Callable[[float, float, int], float], sign: int = 1) -> Callable:
+    """An answer with another margin, as a function of the mean change, the standard deviation and n."""
+
+    def interval(mended: int, broken: int, n: int) -> tuple[float, float]:
+        d = (mended - broken) / n
+        return sign * d, margin(d, ((mended + broken) / n - d**2) ** 0.5, n)
+
+    return interval
+
+
+def test_ch10_paired_interval(verdict: Callable[..., str]) -> None:
+    assert verdict(check.paired_interval, ch10_interval).startswith(check.TICK)
+    unbiased = ch10_spoiled(lambda d, sd, n: 1.96 * sd * (n / (n - 1)) ** 0.5 / n**0.5)
+    assert verdict(check.paired_interval, unbiased).startswith(check.TICK)
+    assert verdict(check.paired_interval, lambda mended, broken, n: ...).startswith(check.OPEN)
+
+
+@pytest.mark.parametrize(
+    ("interval", "hint"),
+    [
+        (ch10_spoiled(lambda d, sd, n: 1.96 * sd / n**0.5, sign=-1), "wrong sign"),
+        (lambda m, b, n: (m - b, 0.0), "divide by n"),
+        (lambda m, b, n: (m / n, 0.0), "the change is -0.14, yours is 0.1"),
+        (lambda m, b, n: (m - b) / n, "return change, margin"),
+        (lambda m, b, n: ((m - b) / n, 1.96 * (m + b) ** 0.5 / n), "less the square of the mean"),
+        (ch10_spoiled(lambda d, sd, n: sd / n**0.5), "1.96 is missing"),
+        (ch10_spoiled(lambda d, sd, n: 1.96 * sd), "strays less, by √n"),
+        (ch10_spoiled(lambda d, sd, n: 1.96 * sd**2 / n**0.5), "needs its root"),
+        (ch10_spoiled(lambda d, sd, n: 1.96 * sd / n), "by √n, not by n"),
+        (ch10_spoiled(lambda d, sd, n: 3.92 * sd / n**0.5), "half of it"),
+        (ch10_spoiled(lambda d, sd, n: 0.3), "the margin is 0.1569, yours is 0.3000"),
+    ],
+)
+def test_ch10_paired_interval_hints(verdict: Callable[..., str], interval: Callable, hint: str) -> None:
+    line = verdict(check.paired_interval, interval)
+    assert line.startswith(check.CROSS) and hint in line
+
+
+# Chapter 1: why channels
+
+
+@pytest.mark.parametrize(
+    ("number", "judged"), [(0, "check.receptive_field(receptive_field)"), (1, "check.stage_fields(stages)")]
+)
+def test_ch1_folded_solutions_are_right(
+    root: Any, capsys: pytest.CaptureFixture[str], number: int, judged: str
+) -> None:
+    solutions = folded_solutions(root, "01_why_channels")
+    exec("\n".join([*solutions[: number + 1], judged]), {"torch": torch, "check": check})  # the second uses the first
+    assert capsys.readouterr().out.startswith(check.TICK)
+
+
+def ch1_field(layers: list, size: int = 1, added: int = -1, own: int = 1, before: int = 1) -> int:
+    """The window; `own` and `before` are powers of the layer's own stride and of the strides before it."""
+    strides = [stride for _, stride in layers]
+    jumps = [int(np.prod(strides[:i])) ** before * strides[i] ** (own - 1) for i in range(len(layers))]
+    return size + sum((kernel + added) * jump for (kernel, _), jump in zip(layers, jumps))
+
+
+def test_ch1_receptive_field(verdict: Callable[..., str]) -> None:
+    assert verdict(check.receptive_field, ch1_field).startswith(check.TICK)
+    assert verdict(check.receptive_field, lambda layers: ...).startswith(check.OPEN)
+
+
+@pytest.mark.parametrize(
+    ("receptive_field", "hint"),
+    [
+        (lambda layers: ch1_field(layers, before=0), "the strides are missing"),
+        (
+            lambda layers: 1 + sum((k - 1) * before for (k, _), before in zip(layers, [1, *(s for _, s in layers)])),
+            "the product of the strides",
+        ),
+        (lambda layers: ch1_field(layers, own=2), "comes too early"),
+        (lambda layers: ch1_field(layers, size=0), "start from 1"),
+        (lambda layers: ch1_field(layers, added=0), "adds k - 1 neighbors"),
+        (lambda layers: ch1_field(layers[::-1]), "from the last layer to the first"),
+        (lambda layers: (ch1_field(layers), 1), "must return one number"),
+        (lambda layers: 7, r"for \[\(3, 2\), .*\] the window is 23 wide, not 7"),
+        (lambda layers: layers[99], "IndexError"),
+    ],
+)
+def test_ch1_receptive_field_hints(verdict: Callable[..., str], receptive_field: Callable, hint: str) -> None:
+    line = verdict(check.receptive_field, receptive_field)
+    assert line.startswith(check.CROSS) and re.search(hint, line)
+
+
+def test_ch1_stage_fields(verdict: Callable[..., str]) -> None:
+    with torch.device("meta"):
+        fields = receptive_fields(create_model("resnet18"))
+    right = [field.size for field in fields if field.name.endswith(".1")]
+    assert right == [43, 99, 211, 435]
+    assert verdict(check.stage_fields, right).startswith(check.TICK)
+    assert verdict(check.stage_fields, [43, ..., ..., ...]).startswith(check.OPEN)
+
+
+@pytest.mark.parametrize(
+    ("answers", "hint"),
+    [
+        ([17, 25, 33, 41], "the strides are missing"),
+        ([43, 131, 483, 1891], "you count the 1x1 shortcuts"),
+        ([9, 23, 51, 107], "the stem is missing"),
+        ([23, 51, 107, 219], "the max pooling of the stem is missing"),
+        ([27, 51, 99, 195], "two convolutions a stage"),
+        ([42, 98, 210, 434], "start from 1"),
+        ([43, 99, 227, 435], "stage 3 is not 227. Behind stage 2 it is 99, and neighbors lie 8 apart"),
+        ([44, 99, 211, 435], "stage 1 is not 44. Behind the stem it is 11, and neighbors lie 4 apart"),
+        ([43, 99, 211], "give four numbers"),
+    ],
+)
+def test_ch1_stage_fields_hints(verdict: Callable[..., str], answers: list, hint: str) -> None:
+    line = verdict(check.stage_fields, answers)
+    assert line.startswith(check.CROSS) and hint in line
+
+
+# Chapter 0: the live network
+
+
+def ch0_falls(
+    net: nn.Module, x: Tensor, block: str, channel: int | slice, gate: float = 0, sign: int = 1, of: str = "softmax"
+) -> str:
+    def change(s: Tensor) -> Tensor:
+        s = s.clone()
+        s[:, channel] = gate
+        return s
+
+    measure = {"softmax": lambda logits: logits.softmax(1), "logits": lambda logits: logits}[of]
+    with record_gates(net):  # any context around it must do no harm
+        before = measure(net(x))
+        with override_gates(net, {block: change}):
+            after = measure(net(x))
+    return CLASSES[int((sign * (before - after)).argmax())]
+
+
+def ch0_leaks(net: nn.Module, x: Tensor, block: str, channel: int) -> str:
+    net.get_submodule(block).gate.register_forward_hook(lambda module, args, s: 0 * s)
+    return "cat"
+
+
+def test_ch0_falling_class(verdict: Callable[..., str]) -> None:
+    assert verdict(check.falling_class, ch0_falls).startswith(check.TICK)
+    assert verdict(check.falling_class, lambda *case: CLASSES.index(ch0_falls(*case))).startswith(check.TICK)
+    assert verdict(check.falling_class, lambda net, x, block, channel: ...).startswith(check.OPEN)
+
+
+@pytest.mark.parametrize(
+    ("falls", "hint"),
+    [
+        (lambda *case: ch0_falls(*case, sign=-1), "which rises most"),
+        (lambda net, x, block, channel: CLASSES[int(net(x).argmax())], "which was on top before"),
+        (lambda *case: ch0_falls(*case, of="logits"), "you compare logits"),
+        (lambda net, x, block, channel: ch0_falls(net, x, block, slice(None)), "you mute the whole block"),
+        (lambda *case: ch0_falls(*case, gate=1), "you set the gate to 1"),
+        (lambda net, x, block, channel: ch0_falls(net, x, block, 0), "falls by"),
+        (ch0_leaks, "computes something else"),
+        (lambda *case: "dachshund", "return one of the ten classes"),
+        (lambda *case: case[7], "IndexError"),
+    ],
+)
+def test_ch0_falling_class_hints(verdict: Callable[..., str], falls: Callable, hint: str) -> None:
+    line = verdict(check.falling_class, falls)
+    assert line.startswith(check.CROSS) and hint in line

@@ -35,9 +35,6 @@ def ch2_ch3_pictures() -> dict[str, Picture]:
         "squeezed_maps": plots.squeezed_maps({"a": maps[0], "b": maps[1].numpy()}),
         "three_squeezes": plots.three_squeezes(maps),
         "paper_errors": plots.paper_errors({"max": 22.57, "average": 22.28}, plain=23.30),
-        "excitation": plots.excitation(SEBlock(16, 4), torch.randn(16), before=torch.randn(16)),
-        "excitation, 32 channels": plots.excitation(SEBlock(32, 4), torch.randn(32)),
-        "excitation, all off": plots.excitation(SEBlock(16, 4), torch.zeros(16)),
         "bottleneck": plots.bottleneck(16, 32),
         "reduction_sweep": plots.reduction_sweep({2: 22.29, 16: 22.28}, {2: 45_676_584, 16: 28_071_976}, (25e6, 23.3)),
         "last_nonlinearities": plots.last_nonlinearities(torch.tensor([3.0, 3.0, 0.0, -3.0])),
@@ -96,18 +93,6 @@ def test_ch2_seen_pixels_count_and_dim() -> None:
     (drawn,) = (np.asarray(image.get_array()) for image in picture.figure.findobj(AxesImage))
     np.testing.assert_allclose(drawn[mask.numpy()], IMAGE[:, mask].T.numpy() / 255)
     assert drawn[~mask.numpy()].min() > 0.8
-
-
-def test_ch3_excitation_shows_the_numbers_of_the_block() -> None:
-    se, z = SEBlock(16, 4), torch.randn(16)
-    ax_z, _, ax_hidden, _, ax_logits, ax_gates = plots.excitation(se, z).figure.axes
-    W1, W2 = (layer.weight.detach().double().numpy() for layer in (se.fc1, se.fc2))
-    hidden = np.maximum(W1 @ z.numpy(), 0)
-    np.testing.assert_allclose(bar_heights(ax_z), z, atol=1e-6)
-    np.testing.assert_allclose(bar_heights(ax_hidden), hidden, atol=1e-5)
-    np.testing.assert_allclose(bar_heights(ax_logits), W2 @ hidden, atol=1e-5)
-    np.testing.assert_allclose(bar_heights(ax_gates), 1 / (1 + np.exp(-W2 @ hidden)), atol=1e-5)
-    assert ax_gates.get_ylim() == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -210,16 +195,14 @@ def test_ch4_gated_sum_draws_what_the_next_layer_sees() -> None:
 # Chapter 5: SE inside a ResNet
 
 CH5_PLACES = ["none", "standard", "pre", "post", "identity", "3x3"]
-CH5_SHAPES = dict.fromkeys(("in", "conv1", "conv2", "conv3", "se", "out"), "64 × 7 × 7")
 
 
 def ch5_pictures() -> dict[str, Picture]:
-    bars = {"parameters added, M": dict.fromkeys(CH5_PLACES[1:], 2.51)}
     return {
         "placements": plots.placements({place: "25.56 M\nerror 23.30" for place in CH5_PLACES}),
         "where_se_costs": plots.where_se_costs({"stage 1": 24_576}, {"stage 1": 2_408_448}),
         "map_sides": plots.map_sides({"small": {"image": 32, "stem": 1}, "other": {"image": 32}}),
-    } | {f"card, {place}": plots.placement_card(place, CH5_SHAPES, bars) for place in CH5_PLACES[1:]}
+    }
 
 
 def test_ch5_figures_draw_and_have_alt_text() -> None:
@@ -241,14 +224,6 @@ def test_ch5_every_placement_has_its_own_diagram() -> None:
     assert len(convolutions) == 3 and all(convolutions < set(diagram) for diagram in diagrams[1:])
 
 
-def test_ch5_card_marks_the_chosen_place() -> None:
-    values = {"standard": 2.51, "pre": 1.99, "3x3": 0.16}
-    picture = plots.placement_card("pre", CH5_SHAPES, {"millions": values})
-    bold = [t.get_text() for t in picture.figure.findobj(mpl.text.Text) if t.get_fontweight() == "bold"]
-    assert "1.99" in bold and "2.51" not in bold
-    assert "millions 1.99" in picture.alt
-
-
 # Chapter 9: gates across depth
 
 CH9_BLOCKS = [f"layer{stage}.{k}.se" for stage in (1, 2, 3) for k in (0, 1, 2)]
@@ -263,9 +238,6 @@ def ch9_pictures() -> dict[str, Picture]:
     spreads = {block: 0.1 * torch.rand_like(m) for block, m in last.items()}
     summaries = {block: summarize(s, labels) for block, s in gates.items()}
     return {
-        "gates_by_class": plots.gates_by_class(means, CH9_CLASSES),
-        "block_by_class": plots.block_by_class(means["layer1.0.se"], CH9_CLASSES, "layer1.0", 0.2),
-        "gate_lines": plots.gate_lines(last, CH9_CLASSES, [0, 3, 5, 9]),
         "gates_within_classes": plots.gates_within_classes(last, spreads, CH9_CLASSES, [0, 3]),
         "channels_by_class": plots.channels_by_class({"one": gates["layer1.0.se"][:, 0]}, labels, CH9_CLASSES),
         "gates_by_depth": plots.gates_by_depth(summaries, summaries, dict.fromkeys(gates, 0.01)),
@@ -279,33 +251,6 @@ def test_ch9_figures_draw_and_have_alt_text() -> None:
         assert picture.figure.get_figwidth() <= plots.WIDTH, name
         assert len(picture.alt) > 40 and picture.alt.endswith(".") and "\n" not in picture.alt, name
         assert picture.alt == again[name].alt, f"{name}: the alt text depends on random data"
-
-
-def test_ch9_heat_maps_share_the_scale_and_sort_channels() -> None:
-    means = torch.tensor([[0.9, 0.1, 0.5], [0.7, 0.3, 0.2]])
-    picture = plots.gates_by_class({"layer1.0.se": means, "layer2.0.se": 1 - means}, ["cat", "dog"])
-    first, second = (ax.images[0] for ax in picture.figure.axes[:2])
-    np.testing.assert_allclose(first.get_array(), [[0.1, 0.5, 0.9], [0.3, 0.2, 0.7]])
-    np.testing.assert_allclose(second.get_array(), [[0.1, 0.5, 0.9], [0.3, 0.8, 0.7]], rtol=1e-6)
-    assert first.get_clim() == second.get_clim() == (0, 1)
-
-
-def test_ch9_differences_are_from_the_mean_of_all_classes() -> None:
-    means = torch.tensor([[0.9, 0.1, 0.5], [0.7, 0.3, 0.2]])
-    lower = plots.block_by_class(means, ["cat", "dog"], "layer1.0", limit=0.3).figure.axes[1]
-    np.testing.assert_allclose(lower.images[0].get_array(), [[-0.1, 0.15, 0.1], [0.1, -0.15, -0.1]], atol=1e-6)
-    assert lower.images[0].get_clim() == (-0.3, 0.3)
-
-
-def test_ch9_lines_are_the_chosen_classes_on_the_mean_of_all() -> None:
-    means = torch.rand(10, 8)
-    (ax,) = plots.gate_lines({"layer1.0.se": means}, CH9_CLASSES, chosen=[2, 7]).figure.axes
-    drawn = {line.get_label(): line.get_ydata() for line in ax.lines}
-    order = means.mean(0).argsort()
-    np.testing.assert_allclose(drawn["all classes"], means.mean(0).sort().values, rtol=1e-6)
-    np.testing.assert_allclose(drawn["class 7"], means[7, order], rtol=1e-6)
-    assert "class 2" in drawn and "class 3" not in drawn
-    assert ax.get_ylim() == (0, 1)
 
 
 def test_ch9_bands_reach_one_standard_deviation() -> None:
@@ -495,3 +440,57 @@ def test_ch12_accuracies_are_percent() -> None:
     picture = ch12_pictures()["inputs"]
     assert [bar.get_width() for bar in picture.figure.axes[0].patches] == [30, 25]
     assert {"30", "25"} <= set(texts(picture)) and "not normalized" in picture.alt
+
+
+# Chapter 10: are gates explanations?
+
+
+def test_ch10_needed_channels() -> None:
+    gate, needed = torch.tensor([0.1, 0.5, 0.9]), torch.tensor([0.0, 0.25, 0.02])
+    picture = plots.needed_channels(gate, needed, "the last block")
+    (ax,) = picture.figure.axes
+    np.testing.assert_allclose(ax.collections[0].get_offsets(), [[0.1, 0], [0.5, 25], [0.9, 2]], rtol=1e-6)
+    assert ax.get_xlim() == (0, 1) and ax.get_ylim()[0] == 0 and ax.get_ylim()[1] > 25
+    assert ax.get_title(loc="left") == "the last block"
+    assert picture.png().startswith(b"\x89PNG")
+    assert picture.alt == plots.needed_channels(gate, 0 * needed).alt
+    assert "3 channels" in picture.alt
+
+
+# Chapter 1: why channels
+
+
+def ch1_pictures(level: float = 0.3) -> dict[str, Picture]:
+    heat = torch.zeros(32, 32)
+    heat[16, 16], heat[15, 15], heat[10, 16] = level, 0.3, 0.2
+    rows = torch.full((2, 3, 8, 8), level)
+    return {
+        "influence": plots.influence({"stem": heat, "after\nblock 1": heat}, [15, 37]),
+        "restored": plots.restored({"true": rows, "seen": rows - 1}, {"seen": level}),
+    }
+
+
+def test_ch1_figures_draw_and_have_alt_text() -> None:
+    other = ch1_pictures(0.9)
+    for name, picture in ch1_pictures().items():
+        picture.figure.set_dpi(30)
+        assert picture.png().startswith(b"\x89PNG"), name
+        assert picture.figure.get_figwidth() <= plots.WIDTH, name
+        assert len(picture.alt) > 40 and picture.alt.endswith(".") and "\n" not in picture.alt, name
+        assert picture.alt == other[name].alt, f"{name}: the alt text depends on what was measured"
+
+
+def test_ch1_influence_finds_the_square_with_half_of_it() -> None:
+    near, far = ch1_pictures()["influence"], ch1_pictures(0.9)["influence"]
+    assert "window 15 × 15\nhalf in 3 × 3" in texts(near)  # 0.3 + 0.3 of 0.8
+    assert "window 37 × 37\nhalf in 1 × 1" in texts(far)  # 0.9 of 1.4
+    dashed, solid = (patch for patch in near.figure.axes[0].patches if isinstance(patch, Rectangle))
+    assert (dashed.get_width(), dashed.get_x()) == (15, 8.5)  # pixels 9 to 23
+    assert (solid.get_width(), solid.get_x()) == (3, 14.5)
+
+
+def test_ch1_pictures_are_clipped_and_errors_stand_below() -> None:
+    picture = ch1_pictures()["restored"]
+    shown = [ax.images[0].get_array() for ax in picture.figure.axes]
+    assert len(shown) == 4 and min(image.min() for image in shown) == 0
+    assert picture.figure.axes[3].get_xlabel() == "off by 0.300" and picture.figure.axes[2].get_xlabel() == ""

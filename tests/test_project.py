@@ -19,10 +19,10 @@ PACKAGE = "senet_edu"
 
 # A module imports from lower floors only, wherever in it the import stands.
 FLOORS = (
-    ("se", "data"),
+    ("se", "data", "distributed"),
     ("relatives",),
     ("resnet",),
-    ("gates", "cost", "surgery"),
+    ("gates", "cost", "surgery", "receptive"),
     ("interop", "train", "analysis"),
     ("zoo",),
     ("plots", "widgets", "check"),

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from senet_edu import load_cifar10, load_pretrained, zoo
+from senet_edu.analysis import BY_CHANCE, INTERVENTIONS
 from senet_edu.resnet import create_model
 from senet_edu.train import evaluate
 
@@ -105,3 +106,65 @@ def test_accuracy_on_a_thousand_test_images_is_near_the_recorded_one(name):
     _, accuracy = evaluate(load_pretrained(name), data.test_images, data.test_labels)
     # The accuracy on 1,000 images has a standard error of about 0.9 points where it is 92 %.
     assert accuracy == pytest.approx(zoo.facts(name)["test_accuracy"], abs=0.03)
+
+
+# Stored measurements
+
+
+def numbers(value):
+    """All numbers in nested dictionaries and lists."""
+    if isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from numbers(one)
+    elif isinstance(value, float):
+        yield value
+
+
+@pytest.fixture(scope="module")
+def interventions():
+    return zoo.load_results("interventions")
+
+
+def test_interventions_belong_to_the_shipped_weights(interventions):
+    """After new weights: python scripts/measure_interventions.py"""
+    assert interventions["sha256"] == zoo.facts(interventions["network"])["sha256"]
+
+
+def test_interventions_were_measured_on_all_test_images(interventions):
+    assert interventions["data"] == "cifar10" and interventions["images"] == 10_000
+    assert interventions["whole_test_set"] and len(interventions["seeds"]) >= 5
+    assert interventions["accuracy"] == pytest.approx(zoo.facts(interventions["network"])["test_accuracy"], abs=2e-4)
+
+
+def test_interventions_say_how_to_measure_them_again(interventions):
+    about = interventions["about"]
+    assert about["command"].startswith("python scripts/measure_interventions.py")
+    assert about["hardware"] and about["seconds"] > 0 and {"python", "torch"} <= set(about["versions"])
+
+
+def test_interventions_are_whole_and_agree_with_each_other(interventions):
+    K, places = len(interventions["class_names"]), [*interventions["blocks"], "all"]
+    assert (K, len(places)) == (10, 10)
+    assert set(interventions["interventions"]) == set(INTERVENTIONS)
+    assert all(-1 <= value <= 1 for value in numbers(interventions["interventions"]))
+    before = interventions["accuracy"]
+    assert before == pytest.approx(sum(interventions["class_accuracy"]) / K, abs=1e-5)  # classes of one size
+    for kind, one in interventions["interventions"].items():
+        assert one["what"] == INTERVENTIONS[kind] and one["by_chance"] == (kind in BY_CHANCE)
+        assert list(one["places"]) == places
+        for e in one["places"].values():
+            assert e["accuracy"] == pytest.approx(before + e["change"], abs=1e-5)
+            assert e["accuracy"] == pytest.approx(sum(e["by_seed"]) / len(e["by_seed"]), abs=1e-5)
+            assert len(e["by_seed"]) == (len(interventions["seeds"]) if one["by_chance"] else 1)
+            assert abs(e["change"]) <= e["changed"] + 1e-5
+            assert e["change"] == pytest.approx(sum(c["change"] for c in e["classes"]) / K, abs=1e-5)
+        if kind == "other_class":
+            for place, e in one["places"].items():
+                same = interventions["interventions"]["same_class"]["places"][place]
+                assert e["beyond_same_class"]["change"] == pytest.approx(e["change"] - same["change"], abs=1e-5)
+                assert 0 <= e["toward_donor_by_chance"] <= 1 / 9 + 1e-6
+
+
+def test_an_unknown_measurement_says_what_there_is():
+    with pytest.raises(ValueError, match="'speed' is not a stored measurement; there are .*interventions"):
+        zoo.load_results("speed")

@@ -153,7 +153,8 @@ SE.figure("se-receptive-field", (root, { networks, scene }, self) => {
       .shown { font-weight: 650; }
       .shown, .told { paint-order: stroke; stroke: var(--card); stroke-linejoin: round; stroke-width: 5px; }
       dl { display: grid; gap: 2px 12px; grid-template-columns: auto 1fr; font-size: 14px; margin: 8px 0 0; }
-      dt { color: var(--soft); }
+      dt { color: var(--soft); white-space: nowrap; }
+      dd .note { font-size: inherit; }
       dd { margin: 0; white-space: nowrap; }
       @container (max-width: 340px) { dl { column-gap: 8px; font-size: 13px; } }`),
     h("h3", {}, "What does one value see?"),
