@@ -25,11 +25,14 @@ serve: book
 execute: $(READY)
 	$(BIN)/python scripts/execute_notebooks.py
 
-# Both go on where they were stopped.
+# Both runs go on where they were stopped. The rest is made from the weights: what ships, what chapter 10 measures, and
+# the pictures that were grown from the network. `make execute` then brings the chapters up to date.
 train: $(READY)
 	$(BIN)/python -m senet_edu.train --model resnet20 --seed 0 --out runs/resnet20 --resume
 	$(BIN)/python -m senet_edu.train --model se_resnet20 --model-option reduction=4 --seed 0 --out runs/se_resnet20 --resume
 	$(BIN)/python scripts/ship_weights.py runs/resnet20 runs/se_resnet20
+	$(BIN)/python scripts/measure_interventions.py
+	$(BIN)/python scripts/draw_samples.py
 
 lint: $(READY)
 	$(BIN)/ruff check .
