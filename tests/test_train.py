@@ -6,9 +6,12 @@ The networks are real ones on images of 8 pixels, so that a step takes milliseco
 import argparse
 import json
 import math
+import multiprocessing
+import random
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import fields, replace
 
 import numpy as np
@@ -154,6 +157,43 @@ def test_killed_in_an_epoch_and_resumed_gives_the_weights_of_an_unbroken_run(dat
     assert torch.equal(weights(resumed.model), weights(run.model))
     assert without_time(resumed.history) == without_time(run.history)
     assert read_history(tmp_path)[1:] == resumed.history
+
+
+def live(out, seconds):
+    """A run in a process of its own, shot after so many seconds unless it is done before; tells whether it was shot."""
+    lives = multiprocessing.get_context("forkserver")  # a server that has loaded what is slow to load
+    lives.set_forkserver_preload(["senet_edu.train", "torch._dynamo"])  # the second by the first step of an optimizer
+    process = lives.Process(target=run_to_the_end, args=(out,))
+    process.start()
+    process.join(seconds)
+    process.kill()
+    process.join()
+    assert process.exitcode in (0, -signal.SIGKILL)
+    return process.exitcode != 0
+
+
+def run_to_the_end(out):
+    torch.set_num_threads(1)
+    train(TINY, data=datasets.procedural(53, 40), out=out, resume=True, device="cpu", progress=False)
+
+
+def test_twenty_kills_at_random_moments_change_nothing(tmp_path):
+    """Also in the middle of writing a file. The moments are random, but all of them within the time of a run."""
+    assert not live(tmp_path / "first", 600)
+    start = time.perf_counter()
+    assert not live(tmp_path / "unbroken", 600)
+    whole = time.perf_counter() - start
+    unbroken = (tmp_path / "unbroken" / "model.safetensors").read_bytes()
+    delays = random.Random(0)
+    shot = 0
+    for i in range(20):
+        out = tmp_path / str(i)
+        shot += live(out, delays.uniform(0.05, 1) * whole)
+        before = len(read_history(out)) - 1 if (out / "history.jsonl").exists() else 0
+        assert not live(out, 600)
+        assert (out / "model.safetensors").read_bytes() == unbroken
+        assert len(read_history(out)) - 1 == TINY.epochs >= before
+    assert shot >= 10
 
 
 def test_resume_without_a_checkpoint_starts_anew_and_with_a_finished_one_changes_nothing(data, unbroken, tmp_path):
