@@ -317,7 +317,7 @@ def save_checkpoint(path: Path, recipe: Recipe, state: dict[str, Any], about: di
 def load_checkpoint(path: Path, about: dict, state: dict[str, Any], device: torch.device) -> tuple[dict, list]:
     """Put a checkpoint into the parts of `state`; returns the facts and the history of the run that made it."""
     checkpoint = torch.load(path, map_location=device, weights_only=True)
-    was = checkpoint["recipe"] | {"images": checkpoint["about"].get("data", about["data"])}
+    was = checkpoint["recipe"] | {"images": checkpoint["about"]["data"]}
     now = about["recipe"] | {"images": about["data"]}
     differ = [f"{name} was {was.get(name)!r} and is now {now[name]!r}" for name in now if was.get(name) != now[name]]
     if differ:
@@ -358,16 +358,16 @@ def main(argv: list[str] | None = None) -> None:
     several = int(os.environ.get("WORLD_SIZE", "1"))
     start = ["python"] if several == 1 else ["torchrun", "--nproc-per-node", str(several)]
     rest["command"] = shlex.join([*start, "-m", "senet_edu.train", *argv])
-    first = os.environ.get("RANK", "0") == "0"
     try:
         with distributed.process_group(args.pop("device")) as device:
             run = train(Recipe(model_options=dict(args.pop("model_option")), **args), device=device, **rest)
+            if distributed.rank() == 0:
+                accuracy = run.history[-1]["test_accuracy"]
+                print(f"Test accuracy {accuracy:.2%}. Weights: {rest['out'] / 'model.safetensors'}")
     except KeyboardInterrupt:
         raise SystemExit("\nStopped. The same command with --resume goes on after the last finished epoch.") from None
     except (FloatingPointError, OSError, ValueError) as error:
         raise SystemExit(f"\nError: {error}") from None
-    if first:
-        print(f"Test accuracy {run.history[-1]['test_accuracy']:.2%}. Weights: {rest['out'] / 'model.safetensors'}")
 
 
 if __name__ == "__main__":
