@@ -8,6 +8,8 @@
 
 from senet_edu import (  # noqa: F401
     load_pretrained,
+    resnet8,
+    resnet10_cifar,
     resnet18,
     resnet18_cifar,
     resnet20,
@@ -21,6 +23,8 @@ from senet_edu import (  # noqa: F401
     resnet152,
     resnet164,
     se_inception_v3,
+    se_resnet8,
+    se_resnet10_cifar,
     se_resnet18,
     se_resnet18_cifar,
     se_resnet20,

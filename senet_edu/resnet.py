@@ -281,18 +281,26 @@ def create_model(name: str, **options: Any) -> ResNet:
     return _BUILDERS[name](**options)
 
 
-# Builders. The plain ones take the keyword arguments of `ResNet`: num_classes, zero_init_residual, and for networks of
-# bottlenecks stride_in, groups and base_width. Those with SE also take reduction, min_hidden, bias, placement, stages,
-# and attention: a name of `relatives.ATTENTION`, a class, or a function from the number of channels to a module.
+# Builders. The plain ones take the keyword arguments of `ResNet`: num_classes, zero_init_residual; CIFAR's also planes,
+# and networks of bottlenecks stride_in, groups and base_width. Those with SE also take reduction, min_hidden, bias,
+# squeeze, gate, placement, stages, and attention: a name of `relatives.ATTENTION`, a class, or a function from the
+# number of channels to a module.
 
 
 def _imagenet(block: type[BasicBlock] | type[Bottleneck], depths: Sequence[int], **options: Any) -> ResNet:
     return ResNet(block, depths, (64, 128, 256, 512), **options)
 
 
-def _cifar(block: type[BasicBlock] | type[Bottleneck], n: int, *, num_classes: int = 10, **options: Any) -> ResNet:
+def _cifar(
+    block: type[BasicBlock] | type[Bottleneck],
+    n: int,
+    *,
+    num_classes: int = 10,
+    planes: Sequence[int] = (16, 32, 64),
+    **options: Any,
+) -> ResNet:
     """He et al. §4.2: three stages of n blocks with 16, 32 and 64 planes, 6n + 2 layers (9n + 2 with bottlenecks)."""
-    return ResNet(block, (n, n, n), (16, 32, 64), stem="cifar", num_classes=num_classes, **options)
+    return ResNet(block, (n, n, n), planes, stem="cifar", num_classes=num_classes, **options)
 
 
 def _se(
@@ -302,6 +310,8 @@ def _se(
     reduction: int | None = None,
     min_hidden: int | None = None,
     bias: bool | None = None,
+    squeeze: str | None = None,
+    gate: str | None = None,
     placement: str = "standard",
     **options: Any,
 ) -> ResNet:
@@ -309,7 +319,7 @@ def _se(
 
     What is None is left to the block: r = 16, no biases and a hidden width of at least 1 for `"se"`.
     """
-    given = {"reduction": reduction, "min_hidden": min_hidden, "bias": bias}
+    given = {"reduction": reduction, "min_hidden": min_hidden, "bias": bias, "squeeze": squeeze, "gate": gate}
     make_se = partial(make_attention, attention, **{name: value for name, value in given.items() if value is not None})
     return plain(make_se=make_se, placement=placement, **options)
 
@@ -342,6 +352,12 @@ def resnet101(**options: Any) -> ResNet:
 def resnet152(**options: Any) -> ResNet:
     """ResNet-152 for ImageNet, 60,192,808 parameters."""
     return _imagenet(Bottleneck, (3, 8, 36, 3), **options)
+
+
+@_register
+def resnet8(**options: Any) -> ResNet:
+    """ResNet-8 for CIFAR, one block a stage: the smallest of the family, for quick experiments."""
+    return _cifar(BasicBlock, 1, **options)
 
 
 @_register
@@ -381,6 +397,12 @@ def resnet164(**options: Any) -> ResNet:
 
 
 @_register
+def resnet10_cifar(*, num_classes: int = 10, **options: Any) -> ResNet:
+    """ResNet-10 with the CIFAR stem: one block in each of four stages, 64 to 512 channels on 32x32 images."""
+    return _imagenet(BasicBlock, (1, 1, 1, 1), stem="cifar", num_classes=num_classes, **options)
+
+
+@_register
 def resnet18_cifar(*, num_classes: int = 10, **options: Any) -> ResNet:
     """ResNet-18 with the CIFAR stem: 64 to 512 channels on 32x32 images."""
     return resnet18(stem="cifar", num_classes=num_classes, **options)
@@ -417,6 +439,12 @@ def se_resnet152(**options: Any) -> ResNet:
 
 
 @_register
+def se_resnet8(**options: Any) -> ResNet:
+    """SE-ResNet-8 for CIFAR, with three SE blocks."""
+    return _se(resnet8, **options)
+
+
+@_register
 def se_resnet20(**options: Any) -> ResNet:
     """SE-ResNet-20 for CIFAR."""
     return _se(resnet20, **options)
@@ -450,6 +478,12 @@ def se_resnet110(**options: Any) -> ResNet:
 def se_resnet164(**options: Any) -> ResNet:
     """SE-ResNet-164 for CIFAR."""
     return _se(resnet164, **options)
+
+
+@_register
+def se_resnet10_cifar(**options: Any) -> ResNet:
+    """SE-ResNet-10 with the CIFAR stem."""
+    return _se(resnet10_cifar, **options)
 
 
 @_register

@@ -13,7 +13,7 @@ from senet_edu import SEBlock, create_model, list_models, se_resnet20
 from senet_edu.resnet import PLACEMENTS, BasicBlock, Bottleneck, ResNet
 
 IMAGENET_DEPTHS = (18, 34, 50, 101, 152)
-CIFAR_DEPTHS = (20, 32, 44, 56, 110, 164)
+CIFAR_DEPTHS = (8, 20, 32, 44, 56, 110, 164)
 BLOCK_AND_PLACE = [(b, p) for b in (BasicBlock, Bottleneck) for p in PLACEMENTS if (b, p) != (BasicBlock, "3x3")]
 
 
@@ -143,6 +143,21 @@ def test_se_resnet20_parameters_by_hand():
         assert parameters(build("se_resnet20", reduction=r)) == 272_474 + se
 
 
+def test_widths_of_the_stages_by_hand():
+    """Each 3x3 convolution has 9 · in · out weights, a batch norm two a channel, a projection in · out and a norm."""
+    a, b, c = planes = (4, 6, 10)
+    convolutions = 9 * (3 * a + 2 * a * a + a * b + b * b + b * c + c * c) + a * b + b * c
+    norms = 2 * (3 * a + 3 * b + 3 * c)
+    assert parameters(build("resnet8", planes=planes)) == convolutions + norms + 10 * c + 10
+
+
+@pytest.mark.parametrize("option", [{"squeeze": "max"}, {"gate": "tanh"}])
+def test_squeeze_and_gate_reach_every_block(option):
+    for block in (m for m in create_model("se_resnet8", **option).modules() if isinstance(m, SEBlock)):
+        assert block.squeeze_by == option.get("squeeze", "avg")
+        assert isinstance(block.gate, nn.Tanh if "gate" in option else nn.Sigmoid)
+
+
 def test_se_resnet18_cifar_parameters():
     assert parameters(build("se_resnet18_cifar")) == 11_261_002
 
@@ -206,6 +221,7 @@ def test_imagenet_stage_shapes(name, options, expansion):
         ("se_resnet56", (16, 32, 64)),
         ("se_resnet164", (64, 128, 256)),
         ("se_resnet18_cifar", (64, 128, 256, 512)),
+        ("resnet10_cifar", (64, 128, 256, 512)),
     ],
 )
 def test_cifar_stage_shapes(name, channels):
@@ -223,7 +239,7 @@ def test_depth_is_in_the_name(name):
 
 
 def test_list_of_models_is_complete():
-    plain = {f"resnet{depth}" for depth in IMAGENET_DEPTHS + CIFAR_DEPTHS} | {"resnet18_cifar"}
+    plain = {f"resnet{depth}" for depth in IMAGENET_DEPTHS + CIFAR_DEPTHS} | {"resnet10_cifar", "resnet18_cifar"}
     assert set(list_models()) == plain | {f"se_{name}" for name in plain}
 
 
