@@ -530,3 +530,24 @@ def crop_flip(padded: Tensor, index: Tensor, shifts: Tensor, size: int) -> Tenso
     cols = left + torch.where(flip == 1, size - 1 - steps, steps)
     channels = torch.arange(padded.shape[1], device=padded.device)
     return padded[index[:, None, None, None], channels[:, None, None], rows[:, None, :, None], cols[:, None, None, :]]
+
+
+def cutout(images: Tensor, centers: Tensor, size: int) -> Tensor:
+    """Hide a square of each image (DeVries and Taylor, 2017, https://arxiv.org/abs/1708.04552).
+
+    Args:
+        images: `(B, 3, H, W)`; zero, which the squares get, is the mean color of normalized images.
+        centers: `(B, 2)` row and column, on the same device. What of a square lies outside of the image is lost.
+        size: side of the squares.
+
+    Raises:
+        ValueError: `size` is below 1.
+    """
+    if size < 1:
+        raise ValueError(f"size must be at least 1, got {size!r}")
+    rows, cols = (
+        torch.arange(n, device=images.device) - centers[:, axis : axis + 1] + size // 2  # (B, n)
+        for axis, n in enumerate(images.shape[2:])
+    )
+    hidden = ((rows >= 0) & (rows < size))[:, :, None] & ((cols >= 0) & (cols < size))[:, None, :]
+    return images.masked_fill(hidden[:, None], 0)

@@ -8,6 +8,7 @@ import json
 import math
 import multiprocessing
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -22,9 +23,9 @@ from torch import nn
 
 from senet_edu import data as datasets
 from senet_edu import train as training
-from senet_edu.data import draw_shifts
+from senet_edu.data import crop_flip, draw_shifts
 from senet_edu.resnet import create_model
-from senet_edu.train import Recipe, evaluate, make_optimizer, make_scheduler, train
+from senet_edu.train import RECIPES, Recipe, evaluate, make_optimizer, make_scheduler, profile_steps, train
 
 TINY = Recipe(
     model="se_resnet20", model_options={"reduction": 4}, data="procedural", epochs=2, batch_size=16, sizes=((0.0, 8),)
@@ -280,6 +281,9 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(data, t
         ("lr", 0.0),
         ("lr", math.nan),
         ("warmup", 1.5),
+        ("flip", "sometimes"),
+        ("cutout", -1),
+        ("ema", 1.0),
         ("sizes", ((0.5, 16),)),
         ("sizes", ((0.0, 16), (0.7, 32), (0.5, 24))),
     ],
@@ -350,15 +354,104 @@ def test_progressive_sizes_change_at_their_share_of_the_epochs(data):
     assert [row["size"] for row in run.history] == seen
 
 
-def test_weight_decay_reaches_convolutions_and_linear_layers_alone():
-    model = create_model("se_resnet20", bias=True)
+@pytest.mark.parametrize("attention", ["se", "cbam"])
+def test_weight_decay_leaves_norms_biases_and_gates_alone(attention):
+    model = create_model("se_resnet20", attention=attention)
     groups = make_optimizer(model, Recipe()).param_groups
     decay = {parameter: group["weight_decay"] for group in groups for parameter in group["params"]}
     assert len(decay) == len(list(model.parameters()))
-    for module in model.modules():
-        for name, parameter in module.named_parameters(recurse=False):
-            weighs = isinstance(module, (nn.Conv2d, nn.Linear)) and name == "weight"
-            assert decay[parameter] == (5e-4 if weighs else 0.0), (module, name)
+    for name, parameter in model.named_parameters():
+        followed_by_norm_or_last = re.search(r"(conv\d|downsample\.0|fc)\.weight$", name) and ".se." not in name
+        assert decay[parameter] == (5e-4 if followed_by_norm_or_last else 0.0), name
+
+
+def flips(recipe, data, monkeypatch) -> list[dict[int, int]]:
+    """Whether each image was mirrored, epoch by epoch."""
+    seen = []
+
+    def spy(padded, index, shifts, size):
+        seen.append(dict(zip(index.tolist(), shifts[:, 2].tolist())))
+        return crop_flip(padded, index, shifts, size)
+
+    monkeypatch.setattr(training, "crop_flip", spy)
+    train(replace(recipe, epochs=2, batch_size=len(data.train_images)), data=data, progress=False)
+    assert all(epoch.keys() == set(range(len(data.train_images))) for epoch in seen)
+    return seen
+
+
+def test_two_epochs_show_every_image_both_ways(data, monkeypatch):
+    """Alternating flip: what is mirrored in one epoch is not in the next, and half is mirrored at a time."""
+    first, second = flips(TINY, data, monkeypatch)
+    assert all(first[i] + second[i] == 1 for i in first)
+    assert 0.3 < sum(first.values()) / len(first) < 0.7
+
+
+def test_a_coin_for_each_flip_shows_half_of_the_images_the_same_way_twice(data, monkeypatch):
+    first, second = flips(replace(TINY, flip="random"), data, monkeypatch)
+    assert 0.3 < sum(first[i] == second[i] for i in first) / len(first) < 0.7
+
+
+def test_cutout_hides_a_square_of_each_training_image(data, monkeypatch):
+    """A square of 8 with its center in the image shows at least 4 x 4 of it, and at most 8 x 8."""
+    seen = []
+    monkeypatch.setattr(training, "cutout", lambda x, *rest: seen.append((x, datasets.cutout(x, *rest))) or seen[-1][1])
+    train(replace(TINY, epochs=1, cutout=8), data=data, progress=False)
+    (before, after), *_ = seen
+    hidden = (after == 0).all(1) & (before != 0).any(1)
+    assert before.shape[2:] == (32, 32)  # before the images shrink
+    assert all(14 <= n <= 64 for n in hidden.sum((1, 2)).tolist())
+    assert len({tuple(mask.nonzero()[0].tolist()) for mask in hidden}) > 4  # a place of its own for each
+
+
+def test_running_average_of_weights_is_what_is_tested_kept_and_resumed(data, tmp_path):
+    """Against the average by hand over the weights of all steps: a_0 = w_1, then a_t = 0.9 a + 0.1 w_t."""
+    steps = []
+    recipe = replace(TINY, ema=0.9)
+    run = train(recipe, data=data, progress=False, on_step=lambda step, model: steps.append(weights(model)))
+    expected = steps[1]
+    for w in steps[2:]:
+        expected = 0.9 * expected + 0.1 * w
+    found = weights(run.model)
+    kinds = [t.is_floating_point() for t in run.model.state_dict().values() for _ in range(t.numel())]
+    averaged = torch.tensor(kinds)  # all but the counters of the batch norms
+    torch.testing.assert_close(found[averaged], expected[averaged], atol=1e-5, rtol=1e-4)
+    assert not torch.allclose(found[averaged], steps[-1][averaged], atol=1e-3)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, data=data, out=tmp_path, progress=False, on_epoch=interrupt)
+    resumed = train(recipe, data=data, out=tmp_path, resume=True, progress=False)
+    assert torch.equal(weights(resumed.model), found)
+    kept = load_file(tmp_path / "model.safetensors")
+    assert all(torch.equal(kept[name], t) for name, t in run.model.state_dict().items())
+
+
+def test_on_step_comes_before_the_first_step_and_after_each(data):
+    seen = []
+    train(TINY, data=data, progress=False, on_step=lambda step, model: seen.append((step, model.training)))
+    assert seen == [(step, True) for step in range(2 * STEPS + 1)]
+
+
+def test_compile_is_asked_for_a_forward_pass_for_each_size(data, monkeypatch):
+    """Whether PyTorch's compiler computes the same is PyTorch's to test; here, that a recipe can ask for it."""
+    asked = []
+    monkeypatch.setattr(torch, "compile", lambda model, **options: asked.append((model, options)) or model)
+    run = train(replace(TINY, epochs=1, compile=True), data=data, progress=False)
+    assert asked == [(run.model, {"dynamic": False})]
+
+
+def test_every_entry_of_a_named_recipe_has_a_reason():
+    for name, named in RECIPES.items():
+        default = Recipe()
+        differ = {f.name for f in fields(Recipe) if getattr(named.recipe, f.name) != getattr(default, f.name)}
+        assert set(named.why) == differ, name
+        create_model(named.recipe.model, **named.recipe.model_options)
+
+
+def test_profile_says_where_the_time_goes(data):
+    text = profile_steps(TINY, data, steps=2)
+    assert "2 steps of 16 images" in text and "convolution" in text
+    shares = [int(share) for share in re.findall(r"ms a step +(\d+)%", text)]
+    assert len(shares) == len(training.PARTS) and abs(sum(shares) - 100) <= 2 and shares[1] > 5 and shares[2] > 5
 
 
 def test_learning_rate_rises_to_the_peak_and_falls_to_zero_on_straight_lines():
@@ -383,6 +476,16 @@ def test_the_shortest_runs_have_a_schedule_too(steps):
         assert 0 < optimizer.param_groups[0]["lr"] <= Recipe.lr
         optimizer.step()
         scheduler.step()
+
+
+def test_test_time_flip_is_the_mean_of_two_answers(data):
+    model = create_model("resnet20").eval()
+    x, y = datasets.normalize(data.test_images), data.test_labels
+    with torch.no_grad():
+        logits = torch.stack([model(x), model(datasets.normalize(data.test_images.flip(3)))]).mean(0)
+    loss, accuracy = evaluate(model, data.test_images, y, batch_size=16, mirror=True)
+    assert loss == pytest.approx(nn.functional.cross_entropy(logits, y).item(), rel=1e-5)
+    assert accuracy == (logits.argmax(1) == y).double().mean().item()
 
 
 def test_evaluate_equals_a_loop_over_single_images(data):
@@ -410,9 +513,10 @@ def test_the_loss_is_that_of_smoothed_labels_on_augmented_images(data, monkeypat
     generator = torch.Generator().manual_seed(0)
     order = torch.randperm(16, generator=generator)
     padded = datasets.pad(one.train_images)[order]
-    shifts = draw_shifts(16, padded.shape[2] - 31, generator)
-    crops = torch.stack([x[:, top : top + 32, left : left + 32] for x, (top, left, _) in zip(padded, shifts.tolist())])
-    crops = torch.where(shifts[:, 2, None, None, None] == 1, crops.flip(3), crops)
+    shifts = draw_shifts(16, padded.shape[2] - 31, generator).tolist()
+    crops = torch.stack([x[:, top : top + 32, left : left + 32] for x, (top, left, _) in zip(padded, shifts)])
+    mirrored = torch.randint(2, (16,), generator=torch.Generator().manual_seed(0))[order]
+    crops = torch.where(mirrored[:, None, None, None] == 1, crops.flip(3), crops)
     torch.manual_seed(0)
     model = create_model("se_resnet20", reduction=4)
     log_p = model(datasets.normalize(crops)).log_softmax(1).double()
@@ -473,6 +577,24 @@ def test_command_line_trains_and_records_itself(tiny_cli, tmp_path, capsys):
     assert about["recipe"]["seed"] == 4 and about["recipe"]["model_options"] == {"zero_init_residual": True}
     out = capsys.readouterr().out
     assert f"Test accuracy {row['test_accuracy']:.2%}" in out and str(tmp_path / "model.safetensors") in out
+
+
+def test_command_line_starts_from_a_recipe(tiny_cli, tmp_path, capsys):
+    training.main(f"--recipe colab --epochs 1 --batch-size 8 --cutout 4 --out {tmp_path}".split())
+    found = read_history(tmp_path)[0]["recipe"]
+    expected = replace(RECIPES["colab"].recipe, epochs=1, batch_size=8, cutout=4)
+    assert found == json.loads(json.dumps({f.name: getattr(expected, f.name) for f in fields(Recipe)}))
+    training.main(f"--recipe colab --model resnet20 --epochs 1 --batch-size 8 --out {tmp_path}".split())
+    assert read_history(tmp_path)[0]["recipe"]["model_options"] == {}  # r is no option of the plain network
+
+
+def test_command_line_prints_a_profile_and_keeps_nothing(tiny_cli, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    training.main("--profile --model resnet20 --batch-size 4".split())
+    assert "backward pass" in capsys.readouterr().out and not list(tmp_path.iterdir())
+    with pytest.raises(SystemExit):
+        training.main([])
+    assert "required: --out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
