@@ -1,6 +1,7 @@
 """Images per second of our training loop and of the common one: same network, same machine, taking turns.
 
     python scripts/bench_training.py --json
+    python scripts/bench_training.py --store        # what chapter 7 shows; on an idle machine
 
 `ours` is `senet_edu.train.train` itself, which reports each epoch's speed: augmentation, forward and backward pass,
 optimizer and schedule of SE-ResNet-20 (r = 4) on 32 x 32 images, in the precision that it chooses for this machine.
@@ -8,6 +9,11 @@ optimizer and schedule of SE-ResNet-20 (r = 4) on 32 x 32 images, in the precisi
 and Normalize; NCHW, float32, batches of 128, cross-entropy, SGD. `ratio` compares the two at this one image size.
 `ratio_recipe` compares with the recipe as it ships, which trains on smaller images first: not the same work, but the
 same number of images seen.
+
+`peak_memory_mb` is what each loop needs by itself: on a GPU the most that PyTorch has allotted there, on a CPU the
+resident memory of a process of its own, with its loader's workers. `share_of_peak` is the arithmetic of both passes
+(three times the forward pass, a multiply-add counted as two) by what a large matrix product reaches on the same device
+with the same data type and number of threads.
 
 After each epoch of ours comes one of the common loop, so that a slow moment of the machine strikes both; medians are
 reported, and the first epoch of each, which warms up, is not counted. No file is needed: the images are random.
@@ -17,8 +23,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import resource
+import shlex
 import statistics
+import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 
 import torch
@@ -27,11 +38,13 @@ import torchvision
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
+from senet_edu import zoo
+from senet_edu.cost import multiply_adds
 from senet_edu.data import CLASSES, MEAN, STD, ImageData
 from senet_edu.resnet import create_model
-from senet_edu.train import Recipe, Run, train
+from senet_edu.train import RECIPES, Recipe, Run, precision, train
 
-RECIPE = Recipe(model="se_resnet20", model_options={"reduction": 4})
+RECIPE = RECIPES["laptop"].recipe
 SIDE = 32
 
 
@@ -96,6 +109,32 @@ def random_images(count: int) -> ImageData:
     return ImageData("noise", images, labels, images[:1], labels[:1], CLASSES)
 
 
+def peak_memory(loop: str, images: int, device: torch.device) -> int:
+    """Megabytes that an epoch of one loop needs; to be called in a fresh process."""
+    data = random_images(images)
+    if loop == "ours":
+        train(replace(RECIPE, epochs=1, sizes=((0.0, SIDE),)), data=data, device=device, progress=False)
+    else:
+        loop_ = CommonLoop(data, device)
+        loop_.epoch()
+        del loop_  # ends the workers, whose memory counts only then
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) >> 20
+    here, workers = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return (here + workers * 2 * (loop == "common")) >> 10  # that of the children is the largest one's; there are two
+
+
+def peak_arithmetic(device: torch.device, dtype: torch.dtype, side: int = 4096) -> float:
+    """Multiply-adds and additions a second of a large matrix product."""
+    a = torch.randn(side, side, device=device, dtype=dtype)
+    best = float("inf")
+    for _ in range(4):
+        start = time.perf_counter()
+        (a @ a).sum().item()
+        best = min(best, time.perf_counter() - start)
+    return 2 * side**3 / best
+
+
 def bench(images: int, rounds: int, device: torch.device) -> dict:
     """Time `rounds` epochs of each loop, after one that warms up, and the recipe's three sizes."""
     data = random_images(images)
@@ -119,12 +158,23 @@ def bench(images: int, rounds: int, device: torch.device) -> dict:
     ours_recipe = RECIPE.epochs / sum(1 / by_side[RECIPE.size_at(epoch)] for epoch in range(RECIPE.epochs))
 
     median = statistics.median
+    flops = 6 * multiply_adds(common_loop.model, (3, SIDE, SIDE))
+    dtypes = {"ours": precision(device), "common": torch.float32}
+    peaks = {name: peak_arithmetic(device, dtype) for name, dtype in dtypes.items()}
+    speeds = {"ours": median(ours_all), "common": median(common)}
+    memory = {}
+    for loop in speeds:
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as fresh:
+            memory[loop] = fresh.submit(peak_memory, loop, images, device).result()
     return {
         "ours": round(median(ours_all), 1),
         "common": round(median(common), 1),
         "ratio": round(median(ours_all) / median(common), 2),
         "ours_recipe": round(ours_recipe, 1),
         "ratio_recipe": round(ours_recipe / median(common), 2),
+        "peak_memory_mb": memory,
+        "share_of_peak": {name: round(speeds[name] * flops / peaks[name], 3) for name in speeds},
+        "peak_gflops": {name: round(peak / 1e9, 1) for name, peak in peaks.items()},
         "unit": "training images per second",
         "ours_is": f"senet_edu.train.train at {SIDE} x {SIDE} pixels: augmentation, both passes, optimizer, schedule",
         "ours_recipe_is": f"the same, averaged over the recipe's sizes {RECIPE.sizes} (share of the epochs, side)",
@@ -143,6 +193,7 @@ def bench(images: int, rounds: int, device: torch.device) -> dict:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print all of it as one JSON object, on the last line")
+    parser.add_argument("--store", action="store_true", help="keep it as senet_edu/results/training_speed.json")
     parser.add_argument("--images", type=int, default=1_280, help="images an epoch (%(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="epochs of each loop that count (%(default)s)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="(%(default)s)")
@@ -151,5 +202,11 @@ if __name__ == "__main__":
     print(f"ours   {result['ours']:8.1f} images/s at {SIDE} x {SIDE}, {result['precision']['ours']}")
     print(f"common {result['common']:8.1f} images/s: {result['ratio']} times slower")
     print(f"ours   {result['ours_recipe']:8.1f} images/s over the whole recipe: {result['ratio_recipe']} times faster")
+    for name, unit in (("peak_memory_mb", "MB"), ("share_of_peak", "of the peak arithmetic")):
+        print("; ".join(f"{loop} {number} {unit}" for loop, number in result[name].items()))
+    if args.store:
+        command = shlex.join(["python", "scripts/bench_training.py", *sys.argv[1:]])
+        zoo.RESULTS.mkdir(exist_ok=True)
+        (zoo.RESULTS / "training_speed.json").write_text(json.dumps(result | {"command": command}, indent=1) + "\n")
     if args.json:
         print(json.dumps(result))
