@@ -5,7 +5,7 @@
 Importing this loads torch and nothing heavier.
 """
 
-from senet_edu.data import load_cifar10
+from senet_edu.data import load_cifar10, load_cifar100
 from senet_edu.gates import override_gates, record_gates
 from senet_edu.resnet import (
     create_model,
@@ -50,6 +50,7 @@ __all__ = [
     "insert_se",
     "list_models",
     "load_cifar10",
+    "load_cifar100",
     "load_pretrained",
     "override_gates",
     "record_gates",

