@@ -118,6 +118,28 @@ var SE = globalThis.SE || (() => {
     canvas.getContext("2d").putImageData(image, 0, 0);
   };
 
+  /** Let a pointer drag a value sideways: `get()` is the value now, `set(value)` takes a new one, and `read(event)` says
+      which one lies under the pointer. Up and down scroll a touch screen: a finger that turns out to scroll changes
+      nothing. */
+  const drag = (element, get, set, read) => {
+    let undo = null;
+    element.addEventListener("pointerdown", (event) => {
+      if (event.button) return;
+      undo = get();
+      element.setPointerCapture(event.pointerId);
+      if (event.pointerType === "mouse") set(read(event));
+    });
+    element.addEventListener("pointermove", (event) => undo !== null && set(read(event)));
+    element.addEventListener("pointerup", (event) => {
+      if (undo !== null) set(read(event));
+      undo = null;
+    });
+    element.addEventListener("pointercancel", () => {
+      if (undo !== null) set(undo);
+      undo = null;
+    });
+  };
+
   /** Let pointer and arrow keys move over a grid of cells: `enter(row, column, event)`. Enter and space call `press`.
       Dragging calls `press` on every cell that it passes. `columns` may be a function where their number changes.
       Returns {row, column}, the cell of the keyboard. */
@@ -234,6 +256,6 @@ var SE = globalThis.SE || (() => {
     });
   };
 
-  return { h, svg, number, clamp, slider, choice, menu, button, colors, pixels, grid, frame, link, figure };
+  return { h, svg, number, clamp, slider, choice, menu, button, colors, pixels, drag, grid, frame, link, figure };
 })();
 globalThis.SE = SE;

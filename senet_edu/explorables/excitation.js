@@ -228,30 +228,12 @@ SE.figure("se-excitation", (root, { z: start, limit, blocks, channel }, self) =>
     says = gate ? `Gate ${index + 1} is ${value}.` : `Hidden unit ${index + 1} is ${value}.`;
   };
 
-  /* Dragging. On a touch screen up and down scroll the page, so a finger that turns out to scroll changes nothing. */
-
   const set = (c, value) => {
     z[c] = clamp(Math.round(value * 100) / 100, -limit, limit);
     draw();
   };
   inputs.forEach(({ group }, c) => {
-    let undo = null;
-    const follow = (event) => set(c, ((event.clientX - drawing.getBoundingClientRect().left - zLeft) / zWide) * 2 * limit - limit);
-    group.addEventListener("pointerdown", (event) => {
-      if (event.button) return;
-      undo = z[c];
-      group.setPointerCapture(event.pointerId);
-      if (event.pointerType === "mouse") follow(event);
-    });
-    group.addEventListener("pointermove", (event) => undo !== null && follow(event));
-    group.addEventListener("pointerup", (event) => {
-      if (undo !== null) follow(event);
-      undo = null;
-    });
-    group.addEventListener("pointercancel", () => {
-      if (undo !== null) set(c, undo);
-      undo = null;
-    });
+    SE.drag(group, () => z[c], (value) => set(c, value), (event) => ((event.clientX - drawing.getBoundingClientRect().left - zLeft) / zWide) * 2 * limit - limit);
     group.addEventListener("pointerenter", () => ((held = c), draw()));
     group.addEventListener("pointerleave", () => ((held = -1), draw()));
     group.addEventListener("blur", () => ((held = -1), draw()));

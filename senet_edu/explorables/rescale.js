@@ -37,26 +37,9 @@ SE.figure("se-rescale", (root, data, self) => {
     const bar = h("div", { class: "bar" }, h("div", { class: "track" }, fill, h("i", {})));
     const value = h("span", { class: "number" });
     const tile = h("label", {}, radio, h("span", { class: "caption" }, h("span", { class: "channel" }, c + 1), value), map, bar);
-    // Up and down scroll a touch screen: what turns out to scroll changes nothing.
-    let undo = null;
-    const follow = (event) => {
+    SE.drag(bar, () => gates[c], (gate) => set(c, gate), (event) => {
       const box = bar.getBoundingClientRect();
-      set(c, Math.round(((event.clientX - box.left) / box.width) * 100) / 100);
-    };
-    bar.addEventListener("pointerdown", (event) => {
-      if (event.button) return;
-      undo = gates[c];
-      bar.setPointerCapture(event.pointerId);
-      if (event.pointerType === "mouse") follow(event);
-    });
-    bar.addEventListener("pointermove", (event) => undo !== null && follow(event));
-    bar.addEventListener("pointerup", (event) => {
-      if (undo !== null) follow(event);
-      undo = null;
-    });
-    bar.addEventListener("pointercancel", () => {
-      if (undo !== null) set(c, undo);
-      undo = null;
+      return Math.round(((event.clientX - box.left) / box.width) * 100) / 100;
     });
     return { tile, radio, map, fill, value, drawn: null };
   });
