@@ -200,8 +200,8 @@ if __name__ == "__main__":
     args = parser.parse_args()
     result = bench(args.images, args.rounds, torch.device(args.device))
     print(f"ours   {result['ours']:8.1f} images/s at {SIDE} x {SIDE}, {result['precision']['ours']}")
-    print(f"common {result['common']:8.1f} images/s: {result['ratio']} times slower")
-    print(f"ours   {result['ours_recipe']:8.1f} images/s over the whole recipe: {result['ratio_recipe']} times faster")
+    print(f"common {result['common']:8.1f} images/s: ours is {result['ratio']} times as fast")
+    print(f"ours   {result['ours_recipe']:8.1f} images/s over the whole recipe: {result['ratio_recipe']} times as fast")
     for name, unit in (("peak_memory_mb", "MB"), ("share_of_peak", "of the peak arithmetic")):
         print("; ".join(f"{loop} {number} {unit}" for loop, number in result[name].items()))
     if args.store:
