@@ -58,7 +58,7 @@ class Recipe:
     model: str = _entry("se_resnet20", "the network, a name that create_model knows")
     model_options: dict[str, Any] = field(default_factory=dict, metadata={"why": "keyword arguments for create_model"})
     data: str = _entry("cifar10", "the data set: cifar10, cifar100, or procedural, which needs no files")
-    epochs: int = _entry(26, "passes over the training images; few, so that a CPU can do it")
+    epochs: int = _entry(50, "passes over the training images; few, so that a CPU can do it")
     batch_size: int = _entry(128, "images a step: enough for batch norm, and few enough for many steps")
     lr: float = _entry(0.25, "peak of the one-cycle learning rate; brief, so above the usual 0.1")
     warmup: float = _entry(0.2, "share of the steps in which the rate rises, before it falls to zero")
@@ -66,7 +66,7 @@ class Recipe:
     weight_decay: float = _entry(5e-4, "pulls weights toward zero: convolutions' and the classifier's, not the gates'")
     label_smoothing: float = _entry(0.1, "share of the target that goes to all classes, against overconfidence")
     sizes: tuple[tuple[float, int], ...] = _entry(
-        ((0.0, 16), (0.5, 24), (0.8, 32)), "(share of the epochs done, side of the training images from then on)"
+        ((0.0, 16), (0.3, 24), (0.6, 32)), "(share of the epochs done, side of the training images from then on)"
     )
     flip: str = _entry("alternating", "mirror each image in every second epoch; random: toss a coin each time")
     cutout: int = _entry(0, "side of a square that is hidden in each training image; 0: none")
@@ -456,6 +456,7 @@ def profile_steps(recipe: Recipe, data: ImageData, device: str | torch.device | 
         part = data.subset(train=count * recipe.batch_size, test=1)
         train(short, data=part, device=device, progress=False)
 
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler tells standard error of its own states otherwise
     run(3)  # loads kernels, compiles
     on_gpu = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")).type == "cuda"
     activities = [ProfilerActivity.CPU] + on_gpu * [ProfilerActivity.CUDA]
