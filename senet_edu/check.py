@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from senet_edu.ablations import T975, paired
 from senet_edu.analysis import calibrate_batch_norm, class_share, gates_of
 from senet_edu.data import CLASSES
 from senet_edu.gates import find_gates, override_gates, record_gates
@@ -1218,3 +1220,227 @@ def falling_class(falls: Callable[[nn.Module, Tensor, str, int], Any]) -> None:
 
     answer = ... if _unanswered(falls, None, None, None, None) else falls
     judge(answer, test, "Right for sixteen images and gates: you can ask what a channel does by taking it away.")
+
+
+# Chapter 6: learning to gate
+
+
+def _dead_block(means: Sequence[float]) -> tuple[SEBlock, Tensor]:
+    """An SE block of 16 channels whose four hidden units are off for every descriptor, by its first bias alone.
+
+    `means` are those of W1 z over the descriptors `(64, 16)`, one a unit.
+    """
+    generator = torch.Generator().manual_seed(0)
+    se = SEBlock(16, reduction=4, bias=True)
+    with torch.no_grad():
+        for layer in (se.fc1, se.fc2):
+            layer.weight.copy_(torch.randn(layer.weight.shape, generator=generator) / 2)
+        se.fc1.bias.fill_(-10)
+        z = torch.randn(64, 16, generator=generator) / 5
+        z += (torch.tensor(means) - (z @ se.fc1.weight.T).mean(0)) @ torch.linalg.pinv(se.fc1.weight).T
+    return se, z
+
+
+def revive(revive: Callable[[SEBlock, Tensor], Any]) -> None:
+    """`revive(se, z)` sets the first bias so that each hidden unit is on for some descriptors and off for others."""
+
+    def test(revive: Callable[[SEBlock, Tensor], Any]) -> str | None:
+        for means in ((0.0, 0.0, 0.0, 0.0), (-3.0, 2.0, -1.5, -6.0)):  # the second time, zero biases would not do
+            se, z = _dead_block(means)
+            before = {name: p.detach().clone() for name, p in se.named_parameters()}
+            revive(se, z.clone())
+            after = dict(se.named_parameters())
+            if "fc1.bias" not in after:
+                return "the first layer has lost its bias, or it no longer is a parameter that can be trained."
+            changed = [name for name, p in before.items() if name not in after or not torch.equal(p, after[name])]
+            if "fc2.bias" in changed:
+                return "fc2.bias moves all gates by one amount, but the hidden units stay off. Leave it as it was."
+            if others := [name for name in changed if name != "fc1.bias"]:
+                return f"you changed {', '.join(others)}. What it has learned may be right; only fc1.bias is at fault."
+            bias = after["fc1.bias"]
+            if not changed:
+                return "nothing has changed. Inside `with torch.no_grad():`, set se.fc1.bias in place: copy_, zero_, …"
+            if not bias.requires_grad:
+                return "fc1.bias can no longer be trained: it has lost requires_grad."
+            on = (z @ before["fc1.weight"].T + bias.detach() > 0).double().mean(0)  # share of descriptors, by unit
+            if (on == 0).any():
+                unit = int((on == 0).nonzero()[0])
+                if not bias.any():
+                    return (
+                        f"without a bias, W1 z of unit {unit} is still below zero for every descriptor here. Look at "
+                        "z @ W1.T: where does each unit lie?"
+                    )
+                return f"hidden unit {unit} is still off for every descriptor."
+            if (on == 1).any():
+                unit = int((on == 1).nonzero()[0])
+                return f"hidden unit {unit} is now on for every descriptor: its ReLU never says no. A smaller bias?"
+        return None
+
+    answer = ... if _unanswered(revive, *_dead_block((0.0,) * 4)) else revive
+    judge(answer, test, "Every unit says yes to some and no to others: gates answer to the image, and gradients flow.")
+
+
+def starting_bias(bias_for: Callable[[float], float]) -> None:
+    """`bias_for(gate)`: the bias b2 at which a gate starts, ln(s / (1 - s)), while W2 δ(W1 z) is zero."""
+
+    def test(bias_for: Callable[[float], float]) -> str | None:
+        for gate in (0.88, 0.5, 0.1, 0.99):
+            got = float(bias_for(gate))
+            if abs(1 / (1 + math.exp(-min(max(got, -50), 50))) - gate) < 1e-4:
+                continue
+            mistakes = {
+                "the sign: yours starts gates at 1 - s.": math.log((1 - gate) / gate),
+                "that is the odds, s / (1 - s); take the logarithm.": gate / (1 - gate),
+                "that is ln s; divide by 1 - s before you take the logarithm.": math.log(gate),
+                "that is σ(s); you need the other direction, from the gate to the logit.": 1 / (1 + math.exp(-gate)),
+                "use the natural logarithm, math.log, not that to the base 2.": math.log2(gate / (1 - gate)),
+                "use the natural logarithm, math.log, not that to the base 10.": math.log10(gate / (1 - gate)),
+                "that is the gate itself; the sigmoid comes after the bias.": gate,
+            }
+            for hint, wrong in mistakes.items():
+                if abs(got - wrong) < 1e-4:
+                    return hint
+            return f"for a gate of {gate} you give {got:.3f}, and σ of that is {1 / (1 + math.exp(-got)):.3f}."
+        return None
+
+    answer = ... if _unanswered(bias_for, 0.5) else bias_for
+    judge(answer, test, "The logit, the inverse of the sigmoid: 0.5 gives 0, and near 0 and 1 it grows without limit.")
+
+
+_WHY_HALF = {
+    "W1 = 0": "the hidden units are zero, and with them the gradient of W2. What comes back to W1 has to pass the "
+    "ReLU, whose slope at zero is 0 in PyTorch.",
+    "W2 = 0": "the hidden units are not zero, and the gradient of W2 is made of them. W1 has none in the first step, "
+    "because it comes through W2. In the second step W2 is no longer zero.",
+    "all off": "the hidden units are zero, and with them the gradient of W2; and no gradient passes their ReLU to W1.",
+    "γ = 0": "the batch norm in front gets a gradient of its own, from the rescaled maps. After one step z is no "
+    "longer zero.",
+    "width 0": "count its weights.",
+}
+"""Five blocks whose gates are all one half, and what a reader should look at."""
+
+
+def leaves_half(answers: Mapping[str, Any]) -> None:
+    """Which of five blocks, all gates at one half, can leave it when they are trained: name to True or False."""
+    right = {"W1 = 0": False, "W2 = 0": True, "all off": False, "γ = 0": True, "width 0": False}
+
+    def test(answers: Mapping[str, Any]) -> str | None:
+        for name, leaves in right.items():
+            if name not in answers:
+                return f"there is no answer for {name!r}."
+            if answers[name] not in (True, False):
+                return f"{name}: answer True or False, not {answers[name]!r}."
+            if answers[name] != leaves:
+                return f"{name}: {_WHY_HALF[name]}"
+        return None
+
+    open_yet = any(answer is ... for answer in answers.values())
+    judge(... if open_yet else answers, test, "All five. A zero does no harm while some weight still gets a gradient.")
+
+
+# Chapter 8: does it help?
+
+_SEED_CASES: tuple[tuple[dict[int, float], dict[int, float]], ...] = (
+    (
+        {0: 0.521, 1: 0.548, 2: 0.502, 3: 0.539, 4: 0.530},
+        {0: 0.512, 1: 0.546, 2: 0.489, 3: 0.527, 4: 0.516},
+    ),
+    (
+        {7: 0.913, 3: 0.921, 5: 0.907, 9: 0.930},  # in another order, and each with a seed that the other lacks
+        {3: 0.915, 5: 0.909, 7: 0.904, 8: 0.911},
+    ),
+)
+
+
+def seed_interval(interval: Callable[[dict[int, float], dict[int, float]], tuple[float, float]]) -> None:
+    """`interval(a, b)`: mean of a - b over the seeds that both have, and the margin of its 95 % interval."""
+
+    def test(interval: Callable[[dict[int, float], dict[int, float]], tuple[float, float]]) -> str | None:
+        for a, b in _SEED_CASES:
+            case = f"for a = {a} and b = {b}"
+            right, n = paired(a, b), len(a.keys() & b.keys())
+            try:
+                mean, margin = (float(value) for value in interval(dict(a), dict(b)))
+            except (TypeError, ValueError):
+                return "return two numbers: `return mean, margin`."
+            if not math.isclose(mean, right.mean, abs_tol=1e-6):
+                if math.isclose(mean, -right.mean, abs_tol=1e-6):
+                    return "the difference has the wrong sign: a minus b."
+                if math.isclose(mean, statistics.mean(a.values()) - statistics.mean(b.values()), abs_tol=1e-6):
+                    return f"{case} some seeds stand on one side only. Such a run has no partner: leave it out."
+                return f"{case} the mean is {right.mean:.5f}, yours is {mean:.5f}."
+            if math.isclose(margin, right.margin, rel_tol=2e-3):
+                continue
+            for hint, wrong in _margins(a, b, n).items():
+                if math.isclose(margin, wrong, rel_tol=2e-3):
+                    return f"{case}: {hint}"
+            return f"{case} the margin is {right.margin:.5f}, yours is {margin:.5f}."
+        return None
+
+    answer = ... if _unanswered(interval, *_SEED_CASES[0]) else interval
+    judge(answer, test, "Paired by seed, with Student's t: that is what the intervals of this chapter are.")
+
+
+def _margins(a: dict[int, float], b: dict[int, float], n: int) -> dict[str, float]:
+    """Typical wrong margins for n seeds in common, each by its hint."""
+    d = [a[seed] - b[seed] for seed in a if seed in b]
+    misplaced = [x - y for x, y in zip(a.values(), b.values())]
+    ours, theirs = ([values[seed] for seed in values if seed in a and seed in b] for values in (a, b))
+    sd, t, root = statistics.stdev(d), T975[n - 2], math.sqrt(n)
+    unpaired = math.sqrt(statistics.variance(ours) + statistics.variance(theirs))
+    return {
+        "the partners are mixed up: pair by seed, a[seed] - b[seed], not by the place in the dictionary.": (
+            t * statistics.stdev(misplaced) / math.sqrt(len(misplaced))
+        ),
+        "that is the interval of two unrelated groups. Take the differences first, then their sd.": t * unpaired / root,
+        "that is the interval of two unrelated groups. Take the differences first, and then n - 1 = "
+        f"{n - 1} degrees of freedom.": T975[2 * n - 3] * unpaired / root,
+        "1.96 is for many seeds. With few, the sd itself is uncertain: take Student's t.": 1.96 * sd / root,
+        "the factor t is missing.": sd / root,
+        f"t for {n} degrees of freedom; {n} differences have {n - 1}, because the mean is taken from them, too.": (
+            T975[n - 1] * sd / root
+        ),
+        "that sd divides by n; the sd of a sample divides by n - 1.": t * statistics.pstdev(d) / root,
+        "√n is missing: that is how far a single difference strays, and their mean strays less.": t * sd,
+        "divide by √n, not by n.": t * sd / n,
+        "that is the whole width of the interval; the margin is half of it.": 2 * t * sd / root,
+    }
+
+
+_WHAT_FOLLOWS = {
+    "A gains": (True, "all of its interval, 0.5 to 1.1, lies above zero."),
+    "B has no effect": (
+        False,
+        "its interval goes from -0.1 to 1.1. Zero is in it, but so is a gain as large as that of A. "
+        "Not shown is not the same as not there.",
+    ),
+    "C is better than A": (
+        False,
+        "both intervals are against the plain network. Whether C beats A takes the interval of C minus A.",
+    ),
+    "D gains less than 0.3": (True, "its interval ends at 0.1. An interval around zero can say a lot if it is short."),
+    "A trained again with new seeds gains 0.8": (
+        False,
+        "A was picked because it stands out among twenty, so some luck is in its mean. And five other seeds "
+        "give another mean anyway.",
+    ),
+}
+"""What may be said of a table with intervals, and why."""
+
+
+def what_follows(answers: Mapping[str, Any]) -> None:
+    """Which of five sentences follow from a table of differences with 95 % intervals: sentence to True or False."""
+
+    def test(answers: Mapping[str, Any]) -> str | None:
+        for claim, (follows, why) in _WHAT_FOLLOWS.items():
+            if claim not in answers:
+                return f"there is no answer for {claim!r}."
+            if answers[claim] not in (True, False):
+                return f"{claim}: answer True or False, not {answers[claim]!r}."
+            if answers[claim] != follows:
+                return f"{claim}: {why}"
+        return None
+
+    open_yet = any(answer is ... for answer in answers.values())
+    praise = "All five. A table says less than it seems to; a short interval says more."
+    judge(... if open_yet else answers, test, praise)

@@ -26,6 +26,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from senet_edu.analysis import Summary
+from senet_edu.published import Pair
 
 SQUEEZE, EXCITATION, RESCALE, PLAIN = "#0072B2", "#E69F00", "#009E73", "#767676"
 EXCITATION_TEXT = "#8A5A00"
@@ -1240,3 +1241,77 @@ def restored(columns: Mapping[str, Tensor], errors: Mapping[str, float]) -> Pict
             axes[-1, column].set_xlabel(f"off by {errors[title]:.3f}")
     titles = ", ".join(title.replace("\n", " ") for title in columns)
     return Picture(figure, f"{count} pictures of colored rectangles, a row each; in columns: {titles}.")
+
+
+# Chapter 6: learning to gate
+
+
+@picture
+def sigmoid_starts(biases: Sequence[float]) -> Picture:
+    """The sigmoid, with the gate and the slope at which a block starts for each bias of its second layer."""
+    figure = new_figure(3.3, COLUMN)
+    ax = figure.subplots()
+    x = np.linspace(-6, 6, 241)
+    ax.plot(x, 1 / (1 + np.exp(-x)), color=PLAIN, linewidth=1.5, zorder=1)
+    ax.axhline(0.5, color=INK, linewidth=1, linestyle="--", zorder=0)
+    for b in biases:
+        gate = 1 / (1 + np.exp(-b))
+        slope = gate * (1 - gate)
+        reach = 0.9 / np.sqrt(1 + (7 * slope) ** 2)  # so that all tangents look equally long
+        ax.plot([b - reach, b + reach], [gate - reach * slope, gate + reach * slope], color=EXCITATION, linewidth=3)
+        ax.plot(b, gate, "o", markersize=9, color=mpl.colormaps[GATES](gate), markeredgecolor=INK, zorder=3)
+        name = f"{b:g}".replace("-", "\N{MINUS SIGN}")
+        ax.annotate(f"$b_2$ = {name}\ngate {gate:.2f}\nslope {slope:.2f}", (b, gate), (10, -14),
+                    textcoords="offset points", va="top")  # fmt: skip
+    ax.set(xlim=(-4.5, 7), ylim=(-0.05, 1.06), xlabel="logit at the start", ylabel="gate")
+    ax.set_yticks([0, 0.5, 1], ["0 (shut)", "½", "1 (open)"])
+    listed = ", ".join(f"{b:g}" for b in biases)
+    return Picture(figure, f"The sigmoid with tangents at the biases {listed}; steepest at zero, where the gate is ½.")
+
+
+# Chapter 8: does it help?
+
+
+@picture
+def published_gains(pairs: Sequence[Pair]) -> Picture:
+    """Points of accuracy that SE brings in published pairs of networks, a row for each source, a dot for each pair.
+
+    Args:
+        pairs: from `senet_edu.published`.
+    """
+    sources = list(dict.fromkeys(pair.source for pair in pairs))
+    figure = new_figure(1.0 + 0.42 * len(sources), COLUMN)
+    ax = figure.subplots()
+    ax.axvline(0, color=PLAIN, linewidth=1.5)
+    for y, source in enumerate(sources):
+        rows = sorted((pair for pair in pairs if pair.source == source), key=lambda pair: pair.gain)
+        for k, pair in enumerate(rows):  # neighbors go up and down, so that near dots can be told apart
+            fill = EXCITATION if pair.gain > 0 else "white"
+            shift = 0 if len(rows) == 1 else 0.14 * (-1) ** k
+            ax.plot(pair.gain, y + shift, "o", color=fill, markeredgecolor=EXCITATION_TEXT, markersize=7, zorder=2)
+        if rows[0].gain < 0:
+            name, shift = rows[0].network.removeprefix("ResNet-50, "), 0 if len(rows) == 1 else 0.14
+            ax.annotate(name, (rows[0].gain, y + shift), (-7, 0), textcoords="offset points", ha="right", va="center",
+                        fontsize=10, color=EXCITATION_TEXT)  # fmt: skip
+        gains = sum(pair.gain > 0 for pair in rows)
+        ax.annotate(f"{gains} of {len(rows)}", (1, y), (6, 0), xycoords=("axes fraction", "data"),
+                    textcoords="offset points", va="center", fontsize=10)  # fmt: skip
+    ax.annotate("gain", (1, -0.75), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+                va="center", fontsize=10, color=PLAIN)  # fmt: skip
+    ax.set_yticks(range(len(sources)), [source.label for source in sources])
+    ax.set_ylim(len(sources) - 0.5, -1)
+    ax.margins(x=0.08)
+    ax.set_xlim(left=min(-2.9, ax.get_xlim()[0]))  # room for the names
+    ax.tick_params(left=False)
+    ax.spines["left"].set_visible(False)
+    ax.set_xlabel("accuracy with SE less accuracy without, points")
+    gains = sum(pair.gain > 0 for pair in pairs)
+    lowest = min(pairs, key=lambda pair: pair.gain)
+    highest = max(pairs, key=lambda pair: pair.gain)
+    return Picture(
+        figure,
+        f"A dot for each of {len(pairs)} published pairs of networks, a row for each of {len(sources)} sources: "
+        f"accuracy with SE less accuracy without. {gains} gain, open dots do not. From {_number(lowest.gain)} points "
+        f"({lowest.source.label}, {lowest.network}) to {_number(highest.gain)} "
+        f"({highest.source.label}, {highest.network}).",
+    )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
+import statistics
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
@@ -16,6 +19,7 @@ from torch import Tensor, nn
 from torchvision.models.resnet import Bottleneck
 
 from senet_edu import SEBlock, check, create_model, override_gates, record_gates, resnet34, se_resnet34
+from senet_edu.ablations import T975
 from senet_edu.analysis import class_share, effect, gates_of
 from senet_edu.cost import count_parameters, se_parameters
 from senet_edu.data import CLASSES
@@ -1190,3 +1194,240 @@ def test_ch0_falling_class(verdict: Callable[..., str]) -> None:
 def test_ch0_falling_class_hints(verdict: Callable[..., str], falls: Callable, hint: str) -> None:
     line = verdict(check.falling_class, falls)
     assert line.startswith(check.CROSS) and hint in line
+
+
+# Chapter 6: learning to gate
+
+
+@pytest.mark.parametrize(
+    ("number", "judged"), [(0, "check.revive(revive)"), (1, "check.starting_bias(bias_for)"), (2, "")]
+)
+def test_ch6_folded_solutions_are_right(
+    root: Any, capsys: pytest.CaptureFixture[str], number: int, judged: str
+) -> None:
+    code = folded_solutions(root, "06_learning_to_gate")[number]
+    exec(f"{code}\n{judged}", {"torch": torch, "check": check})
+    assert capsys.readouterr().out.startswith(check.TICK)
+
+
+def ch6_set_bias(bias: Callable[[SEBlock, Tensor], Any], name: str = "fc1") -> Callable:
+    """A repair that sets a bias to what `bias` makes of the block and the descriptors."""
+
+    def revive(se: SEBlock, z: Tensor) -> None:
+        with torch.no_grad():
+            getattr(se, name).bias.copy_(torch.as_tensor(bias(se, z)))
+
+    return revive
+
+
+def ch6_answers(se: SEBlock, z: Tensor) -> Tensor:
+    return z @ se.fc1.weight.T
+
+
+def ch6_new_weights(se: SEBlock, z: Tensor) -> None:
+    nn.init.normal_(se.fc1.weight)
+    nn.init.zeros_(se.fc1.bias)
+
+
+def ch6_no_bias(se: SEBlock, z: Tensor) -> None:
+    se.fc1.bias = None
+
+
+def ch6_frozen_bias(se: SEBlock, z: Tensor) -> None:
+    se.fc1.bias = nn.Parameter(-ch6_answers(se, z).mean(0).detach(), requires_grad=False)
+
+
+@pytest.mark.parametrize("center", [lambda values: values.mean(0), lambda values: values.median(0).values])
+def test_ch6_revive(verdict: Callable[..., str], center: Callable) -> None:
+    assert verdict(check.revive, ch6_set_bias(lambda se, z: -center(ch6_answers(se, z)))).startswith(check.TICK)
+    assert verdict(check.revive, lambda se, z: ...).startswith(check.OPEN)
+
+
+@pytest.mark.parametrize(
+    ("revive", "hint"),
+    [
+        (lambda se, z: None, "nothing has changed"),
+        (ch6_set_bias(lambda se, z: 0.0), "W1 z of unit 0 is still below zero"),
+        (ch6_set_bias(lambda se, z: -5.0), "unit 0 is still off"),
+        (ch6_set_bias(lambda se, z: 50.0), "unit 0 is now on for every descriptor"),
+        (ch6_set_bias(lambda se, z: -ch6_answers(se, z).mean()), "unit 0 is still off"),
+        (ch6_set_bias(lambda se, z: ch6_answers(se, z).mean(0)), "unit 0 is still off"),
+        (ch6_set_bias(lambda se, z: -ch6_answers(se, z).amin(0) + 0.1), "unit 0 is now on"),
+        (ch6_set_bias(lambda se, z: 3.0, "fc2"), "fc2.bias moves all gates"),
+        (ch6_new_weights, "you changed fc1.weight"),
+        (ch6_no_bias, "lost its bias"),
+        (ch6_frozen_bias, "lost requires_grad"),
+        (lambda se, z: se.fc1.bias.zero_(), "RuntimeError"),  # a leaf that requires grad, in place
+    ],
+)
+def test_ch6_revive_hints(verdict: Callable[..., str], revive: Callable, hint: str) -> None:
+    line = verdict(check.revive, revive)
+    assert line.startswith(check.CROSS) and hint in line
+
+
+@pytest.mark.parametrize("means", [(0.0, 0.0, 0.0, 0.0), (-3.0, 2.0, -1.5, -6.0)])
+def test_ch6_the_block_to_be_revived_is_dead(means: tuple[float, ...]) -> None:
+    se, z = check._dead_block(means)
+    assert torch.allclose(ch6_answers(se, z).mean(0), torch.tensor(means), atol=1e-4)
+    (se.excite(z) * torch.randn(16)).sum().backward()
+    assert torch.equal(se.excite(z), torch.full((64, 16), 0.5))
+    assert not se.fc1.weight.grad.any() and not se.fc1.bias.grad.any() and not se.fc2.weight.grad.any()
+    assert se.fc2.bias.grad.all()
+
+
+def test_ch6_starting_bias(verdict: Callable[..., str]) -> None:
+    assert verdict(check.starting_bias, lambda s: math.log(s / (1 - s))).startswith(check.TICK)
+    assert verdict(check.starting_bias, lambda s: torch.logit(torch.tensor(s))).startswith(check.TICK)
+    assert verdict(check.starting_bias, lambda s: ...).startswith(check.OPEN)
+
+
+@pytest.mark.parametrize(
+    ("bias_for", "hint"),
+    [
+        (lambda s: math.log((1 - s) / s), "the sign"),
+        (lambda s: s / (1 - s), "that is the odds"),
+        (math.log, "that is ln s"),
+        (lambda s: 1 / (1 + math.exp(-s)), "the other direction"),
+        (lambda s: math.log2(s / (1 - s)), "to the base 2"),
+        (lambda s: math.log10(s / (1 - s)), "to the base 10"),
+        (lambda s: s, "that is the gate itself"),
+        (lambda s: 2.0, "for a gate of 0.88 you give 2.000, and σ of that is 0.881"),
+        (lambda s: None, "TypeError"),
+    ],
+)
+def test_ch6_starting_bias_hints(verdict: Callable[..., str], bias_for: Callable, hint: str) -> None:
+    line = verdict(check.starting_bias, bias_for)
+    assert line.startswith(check.CROSS) and hint in line
+
+
+def ch6_leaves_half(name: str) -> bool:
+    """Train a block of this kind on a toy task, and see whether its gates leave one half."""
+    C = 16
+    u = torch.randn(32, C, 4, 4) + torch.randn(32, C, 1, 1)
+    norm, se = nn.BatchNorm2d(C), SEBlock(C, reduction=4)
+    if name == "width 0":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            se.fc1, se.fc2 = nn.Linear(C, 0, bias=False), nn.Linear(0, C, bias=False)
+    elif name == "γ = 0":
+        nn.init.zeros_(norm.weight)
+    elif name == "all off":
+        u = u - 6 * torch.linalg.pinv(se.fc1.weight.detach()).sum(1)[:, None, None]
+        assert (se.squeeze(u) @ se.fc1.weight.T).max() < 0
+    else:
+        nn.init.zeros_(se.get_submodule({"W1 = 0": "fc1", "W2 = 0": "fc2"}[name]).weight)
+    network = nn.Sequential(norm, se) if name == "γ = 0" else se
+    target = torch.randn_like(u)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.5)
+
+    def gates() -> Tensor:
+        with record_gates(network) as recorded, torch.no_grad():
+            network(u)
+        return next(iter(recorded.values()))
+
+    assert torch.equal(gates(), torch.full((32, C), 0.5))
+    for _ in range(5):
+        optimizer.zero_grad()
+        (network(u) - target).square().mean().backward()
+        optimizer.step()
+    return not torch.equal(gates(), torch.full((32, C), 0.5))
+
+
+CH6_HALVES = ("W1 = 0", "W2 = 0", "all off", "γ = 0", "width 0")
+
+
+def test_ch6_leaves_half(verdict: Callable[..., str]) -> None:
+    right = {name: ch6_leaves_half(name) for name in CH6_HALVES}
+    assert verdict(check.leaves_half, right).startswith(check.TICK)
+    assert verdict(check.leaves_half, right | {"γ = 0": ...}).startswith(check.OPEN)
+    for name, leaves in right.items():
+        line = verdict(check.leaves_half, right | {name: not leaves})
+        assert line.startswith(f"{check.CROSS} {name}: ")
+    assert "no answer for 'all off'" in verdict(check.leaves_half, {"W1 = 0": False, "W2 = 0": True})
+    assert "answer True or False, not 'yes'" in verdict(check.leaves_half, right | {"W2 = 0": "yes"})
+
+
+# Chapter 8: does it help?
+
+
+def test_ch8_folded_solutions_are_right(root: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    interval, claims = folded_solutions(root, "08_does_it_help")
+    names = {"check": check, "statistics": statistics, "T975": T975}
+    exec(f"{interval}\ncheck.seed_interval(interval)\n{claims}\ncheck.what_follows(claims)", names)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 and all(line.startswith(check.TICK) for line in lines)
+
+
+def ch8_interval(
+    a: dict, b: dict, *, sign: int = 1, pair: bool = True, ddof: int = 1, factor: float | None = None, root: float = 0.5
+) -> tuple[float, float]:
+    """With NumPy; the options are ways to get it wrong."""
+    seeds = [seed for seed in a if seed in b]
+    d = np.array([a[seed] - b[seed] for seed in seeds])
+    n = len(d)
+    t = {3: 4.3027, 5: 2.7764}[n] if factor is None else factor
+    strays = np.array(list(a.values())) - np.array(list(b.values())) if not pair else d
+    return sign * d.mean(), t * strays.std(ddof=ddof) / (n if pair else len(strays)) ** root
+
+
+def ch8_unpaired(a: dict, b: dict, factor: float = 2.7764) -> tuple[float, float]:
+    x, y = np.array(list(a.values())), np.array(list(b.values()))
+    return x.mean() - y.mean(), factor * np.sqrt(x.var(ddof=1) / len(x) + y.var(ddof=1) / len(y))
+
+
+def test_ch8_seed_interval(verdict: Callable[..., str]) -> None:
+    assert verdict(check.seed_interval, ch8_interval).startswith(check.TICK)
+    assert verdict(check.seed_interval, lambda a, b: ...).startswith(check.OPEN)
+
+
+@pytest.mark.parametrize(
+    ("interval", "hint"),
+    [
+        (lambda a, b: ch8_interval(a, b, sign=-1), "a minus b"),
+        (lambda a, b: ch8_interval(dict(sorted(a.items())[:5]), b)[0], "return mean, margin"),
+        (lambda a, b: ch8_interval(a, b, factor=1.96), "take Student's t"),
+        (lambda a, b: ch8_interval(a, b, factor=1), "the factor t is missing"),
+        (lambda a, b: ch8_interval(a, b, factor=2.5706), "5 differences have 4"),
+        (lambda a, b: ch8_interval(a, b, ddof=0), "divides by n - 1"),
+        (lambda a, b: ch8_interval(a, b, root=0), "√n is missing"),
+        (lambda a, b: ch8_interval(a, b, root=1), "by √n, not by n"),
+        (lambda a, b: (ch8_interval(a, b)[0], 2 * ch8_interval(a, b)[1]), "the whole width"),
+        (ch8_unpaired, "two unrelated groups. Take the differences first, then"),
+        (lambda a, b: ch8_unpaired(a, b, 2.3060), "and then n - 1 = 4"),
+        (lambda a, b: (sum(a.values()) / len(a) - sum(b.values()) / len(b), ch8_interval(a, b)[1]), "has no partner"),
+        (lambda a, b: (ch8_interval(a, b)[0], 0.1), "yours is 0.10000"),
+        (lambda a, b: (0.5, 0.1), "yours is 0.50000"),
+        (lambda a, b: a["seed"], "KeyError"),
+    ],
+)
+def test_ch8_seed_interval_hints(verdict: Callable[..., str], interval: Callable, hint: str) -> None:
+    line = verdict(check.seed_interval, interval)
+    assert line.startswith(check.CROSS) and hint in line
+
+
+def test_ch8_pairs_by_place_are_noticed_where_the_seeds_stand_in_another_order(verdict: Callable[..., str]) -> None:
+    def interval(a: dict, b: dict) -> tuple[float, float]:
+        right = ch8_interval(a, b)
+        d = np.array([x - y for x, y in zip(a.values(), b.values())])
+        return right[0], {4: 4.3027, 5: 2.7764}[len(d)] * d.std(ddof=1) / len(d) ** 0.5
+
+    line = verdict(check.seed_interval, interval)
+    assert line.startswith(check.CROSS) and "pair by seed" in line
+
+
+CH8_CLAIMS = {
+    "A gains": True,
+    "B has no effect": False,
+    "C is better than A": False,
+    "D gains less than 0.3": True,
+    "A trained again with new seeds gains 0.8": False,
+}
+
+
+def test_ch8_what_follows(verdict: Callable[..., str]) -> None:
+    assert verdict(check.what_follows, CH8_CLAIMS).startswith(check.TICK)
+    assert verdict(check.what_follows, CH8_CLAIMS | {"A gains": ...}).startswith(check.OPEN)
+    for claim, follows in CH8_CLAIMS.items():
+        assert verdict(check.what_follows, CH8_CLAIMS | {claim: not follows}).startswith(f"{check.CROSS} {claim}: ")
+    assert "True or False" in verdict(check.what_follows, CH8_CLAIMS | {"A gains": "yes"})
+    assert "no answer for 'A gains'" in verdict(check.what_follows, dict(list(CH8_CLAIMS.items())[1:]))

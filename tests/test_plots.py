@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 from senet_edu import SEBlock, plots
 from senet_edu.analysis import class_means, summarize
 from senet_edu.plots import Picture
+from senet_edu.published import PAIRS
 
 # Chapters 2 and 3: squeeze, excitation
 
@@ -494,3 +495,40 @@ def test_ch1_pictures_are_clipped_and_errors_stand_below() -> None:
     shown = [ax.images[0].get_array() for ax in picture.figure.axes]
     assert len(shown) == 4 and min(image.min() for image in shown) == 0
     assert picture.figure.axes[3].get_xlabel() == "off by 0.300" and picture.figure.axes[2].get_xlabel() == ""
+
+
+# Chapter 6: learning to gate
+
+
+def test_ch6_sigmoid_starts_shows_gates_and_slopes() -> None:
+    picture = plots.sigmoid_starts([-2.0, 0.0, 2.0])
+    picture.figure.set_dpi(30)
+    assert picture.png().startswith(b"\x89PNG") and picture.figure.get_figwidth() <= plots.WIDTH
+    assert len(picture.alt) > 40 and picture.alt.endswith(".") and "-2, 0, 2" in picture.alt
+    z = torch.tensor([-2.0, 0.0, 2.0], requires_grad=True)
+    torch.sigmoid(z).sum().backward()
+    labels = [text for text in texts(picture) if "slope" in text]
+    assert labels == [
+        f"$b_2$ = {name}\ngate {gate:.2f}\nslope {slope:.2f}"
+        for name, gate, slope in zip(("−2", "0", "2"), torch.sigmoid(z).tolist(), z.grad.tolist())
+    ]
+    tangents = [line.get_xydata() for line in picture.figure.axes[0].lines if line.get_color() == plots.EXCITATION]
+    rises = np.array([np.diff(points, axis=0)[0] for points in tangents])  # (3, 2): to the right, up
+    assert rises[:, 1] / rises[:, 0] == pytest.approx(z.grad.numpy())
+
+
+# Chapter 8: does it help?
+
+
+def test_ch8_published_gains_stand_in_their_rows() -> None:
+    picture = plots.published_gains(PAIRS)
+    assert picture.png().startswith(b"\x89PNG") and picture.alt.endswith(".")
+    (ax,) = picture.figure.axes
+    sources = list(dict.fromkeys(pair.source for pair in PAIRS))
+    assert [label.get_text() for label in ax.get_yticklabels()] == [f"{s.title}, {s.data}" for s in sources]
+    dots = [line for line in ax.lines if line.get_marker() == "o"]
+    drawn = sorted((round(float(dot.get_ydata()[0])), float(dot.get_xdata()[0])) for dot in dots)
+    np.testing.assert_allclose(drawn, sorted((sources.index(pair.source), pair.plain - pair.se) for pair in PAIRS))
+    assert all((dot.get_markerfacecolor() == "white") == (dot.get_xdata()[0] <= 0) for dot in dots)
+    losers = sum(pair.se >= pair.plain for pair in PAIRS)
+    assert f"{len(PAIRS) - losers} gain" in picture.alt and "a3" in texts(picture)

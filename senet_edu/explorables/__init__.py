@@ -5,11 +5,13 @@ the HTML, with script and style in it, so that the same cell works in the render
 Colab. The HTML depends on the data alone: re-executing an unchanged notebook leaves no diff.
 """
 
+from senet_edu.explorables.ablations import Ablations, Prediction
 from senet_edu.explorables.base import Explorable
 from senet_edu.explorables.convolution import Convolution
 from senet_edu.explorables.excitation import Excitation
 from senet_edu.explorables.gate_map import GateMap
 from senet_edu.explorables.interventions import Interventions
+from senet_edu.explorables.learning import Learning
 from senet_edu.explorables.live import Live, load_samples
 from senet_edu.explorables.placement import Placement
 from senet_edu.explorables.receptive_field import ReceptiveField
@@ -17,13 +19,16 @@ from senet_edu.explorables.rescale import Rescale
 from senet_edu.explorables.squeeze import Squeeze
 
 __all__ = [
+    "Ablations",
     "Convolution",
     "Excitation",
     "Explorable",
     "GateMap",
     "Interventions",
+    "Learning",
     "Live",
     "Placement",
+    "Prediction",
     "ReceptiveField",
     "Rescale",
     "Squeeze",

@@ -1,0 +1,56 @@
+"""Chapter 6: how gates leave one half during training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from senet_edu.explorables.base import Explorable
+
+LABELS = {"standard": "standard", "zero_init": "zero-init", "r16": "r = 16"}
+NUMBERS = ("mean", "distance", "spread", "at_half")
+"""What is known of the gates of a block after a step; all but the first are drawn as lines."""
+
+
+class Learning(Explorable):
+    """Histograms of the gates of every block, scrubbed over training, linked with lines of a number by step.
+
+    Args:
+        results: from `zoo.load_results("learning")`.
+
+    Heights are square roots of counts, in percent of the highest; numbers are in ten-thousandths. The link of the page
+    holds variant, step and block: `#learning=standard,128,layer2.0`.
+    """
+
+    name = "learning"
+
+    def __init__(self, results: Mapping[str, Any]) -> None:
+        def heights(counts: list[int]) -> list[int]:
+            return [round(100 * math.sqrt(count / max(counts))) for count in counts]
+
+        def whole(values: Any) -> Any:
+            return [whole(v) for v in values] if isinstance(values, list) else round(10_000 * values)
+
+        super().__init__(
+            {
+                "images": results["images"],
+                "trial": not results["whole_training_set"],
+                "blocks": [block.removesuffix(".se") for block in results["blocks"]],
+                "steps": results["steps"],
+                "variants": [
+                    {
+                        "key": key,
+                        "label": LABELS[key],
+                        "what": one["what"],
+                        "heights": [[heights(counts) for counts in row] for row in one["histogram"]],
+                        "numbers": {name: whole(one[name]) for name in NUMBERS},
+                    }
+                    for key, one in results["variants"].items()
+                ],
+            },
+            f"Histograms of the gates of {len(results['blocks'])} SE blocks at {len(results['steps'])} moments of a "
+            "training, all on one scale from 0 to 1 with the half marked. Beside them lines show by step how far the "
+            "gates are from one half, and how much they vary over images. Choose the step, the block and the network, "
+            "or let the training play.",
+        )

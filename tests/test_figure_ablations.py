@@ -1,0 +1,204 @@
+"""The figures of chapter 8 in a real browser, on runs that nobody measured; what they say is compared with NumPy."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pytest
+
+from senet_edu.ablations import REDUCED, ROWS, STANDARD
+from senet_edu.explorables import Ablations, Prediction
+from senet_edu.explorables.ablations import GROUPS, described, measured
+from senet_edu.explorables.base import source
+from senet_edu.published import PAPER_ABLATIONS, PAPER_PLAIN
+
+TABLE = "se-ablations tbody"
+T4 = 2.776445  # Student's t at 97.5 %, 4 degrees of freedom
+
+
+@pytest.fixture(scope="module")
+def runs() -> list[dict[str, Any]]:
+    """Invented for this test: a softmax gate far below the others, a seed that is good for all rows."""
+    random = np.random.default_rng(8)
+    luck = random.normal(0, 0.01, 5)
+    made = []
+    for k, (name, row) in enumerate(ROWS.items()):
+        for seed in range(5):
+            accuracy = 0.55 + luck[seed] + random.normal(0.01 * (k % 3), 0.004) - 0.2 * (name == "softmax")
+            made.append(
+                {
+                    "row": name,
+                    "seed": seed,
+                    "test_accuracy": round(accuracy, 4),
+                    "parameters": 78_000 + 40 * k,
+                    "multiply_adds": 3_300_000 + 500 * k * k,
+                    "about": {"recipe": asdict(REDUCED.recipe(row, seed)), "data": {"train": 12_800}},
+                }
+            )
+    return made
+
+
+def column(runs: list[dict[str, Any]], row: str) -> np.ndarray:
+    return np.array([100 * run["test_accuracy"] for run in runs if run["row"] == row])
+
+
+def number(text: str) -> float:
+    return float(text.replace("\N{MINUS SIGN}", "-").replace("+", ""))
+
+
+def figures(page) -> dict[str, str]:
+    return {
+        line.get_attribute("data-row"): line.locator(".figure").inner_text()
+        for line in page.locator(f"{TABLE} tr[data-row]").all()
+    }
+
+
+def choose(page, label: str, name: str) -> None:
+    page.get_by_role("group", name=label, exact=True).get_by_role("radio", name=name, exact=True).check(force=True)
+
+
+@pytest.mark.parametrize(("label", "base"), [("no SE", "plain"), ("standard SE", STANDARD)])
+def test_differences_and_margins_are_those_of_student(figure_page, axe, runs, label, base):
+    page = figure_page(Ablations(runs)._repr_html_())
+    choose(page, "Compared with", label)
+    shown = figures(page)
+    assert list(shown) == list(ROWS) and shown.pop(base) == "base"
+    for row, text in shown.items():
+        d = column(runs, row) - column(runs, base)
+        mean, margin = map(number, text.split(" ± "))
+        assert mean == pytest.approx(d.mean(), abs=0.051), row
+        assert margin == pytest.approx(T4 * d.std(ddof=1) / np.sqrt(5), abs=0.051), row
+        if row != "softmax":
+            hollow = "open" in page.locator(f"{TABLE} [data-row={row}] .dot").get_attribute("class")
+            assert hollow == (abs(d.mean()) <= T4 * d.std(ddof=1) / np.sqrt(5)), row
+    assert page.locator(f"{TABLE} [data-row=softmax] .off").inner_text() == "\N{BLACK LEFT-POINTING TRIANGLE}"
+    assert axe(page) == []
+
+
+def center(locator) -> float:
+    box = locator.bounding_box()
+    return box["x"] + box["width"] / 2
+
+
+def test_dots_stand_where_the_axis_says(figure_page, runs):
+    page = figure_page(Ablations(runs)._repr_html_())
+    ticks = page.locator("se-ablations .axis-marks span").all()
+    (a, first), (b, last) = ((number(tick.inner_text()), center(tick)) for tick in (ticks[0], ticks[-1]))
+    near = 2 * (b - a) / (last - first)  # two pixels
+    for row in ("se_r8", "wide"):
+        d = column(runs, row) - column(runs, "plain")
+        line = page.locator(f"{TABLE} [data-row={row}]")
+
+        def value(locator) -> float:
+            return a + (b - a) * (center(locator) - first) / (last - first)
+
+        assert value(line.locator(".dot")) == pytest.approx(d.mean(), abs=near)
+        assert value(line.locator(".zero")) == pytest.approx(0, abs=near)
+        assert [value(seed) for seed in line.locator(".seed").all()] == pytest.approx(list(d), abs=near)
+
+
+def test_a_row_by_mouse_and_by_keyboard_is_the_same_everywhere(figure_page, axe, runs):
+    page = figure_page(Ablations(runs)._repr_html_(), dark=True)
+    current = page.locator(f"{TABLE} [aria-current=true]")
+    assert current.get_attribute("data-row") == STANDARD
+    page.locator(f"{TABLE} [data-row=eca]").hover()
+    page.wait_for_timeout(100)
+    said = page.locator("se-ablations output").inner_text()
+    d = column(runs, "eca") - column(runs, "plain")
+    assert f"{d.mean():+.2f} points" in said and said.startswith(f"{GROUPS['relatives']}, ECA")
+    pairs = page.locator("se-ablations svg.pairs").get_attribute("aria-label").split(", ")
+    wanted = zip(column(runs, "plain"), column(runs, "eca"))
+    assert pairs == [f"seed {seed}: {a:.2f} to {b:.2f} %" for seed, (a, b) in enumerate(wanted)]
+    assert page.locator("se-ablations .cloud .chosen").get_attribute("data-row") == "eca"
+
+    page.locator(TABLE).focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowDown")
+    page.wait_for_timeout(400)
+    assert current.get_attribute("data-row") == list(ROWS)[1]
+    assert "r = 2" in page.locator("se-ablations [aria-live]").inner_text()
+    choose(page, "Size and mean accuracy, %", "multiply-adds")
+    page.locator("se-ablations .cloud [data-row=wide]").hover()
+    page.wait_for_timeout(100)
+    assert current.get_attribute("data-row") == "wide"
+    assert axe(page) == []
+
+
+def test_a_seed_is_marked_in_every_row(figure_page, runs):
+    page = figure_page(Ablations(runs)._repr_html_())
+    choose(page, "Mark a seed", "3")
+    page.wait_for_timeout(100)
+    marked = page.locator(f"{TABLE} .seed.focus")
+    assert {dot.get_attribute("data-seed") for dot in marked.all()} == {"3"}
+    assert marked.count() >= len(ROWS) - 4  # all but the base and those that are off the scale
+    assert page.locator("se-ablations .pair.focus").get_attribute("data-seed") == "3"
+    d = column(runs, STANDARD)[3] - column(runs, "plain")[3]
+    text = page.locator("se-ablations output").inner_text().replace("\N{MINUS SIGN}", "-")
+    assert f"Seed 3: {d:+.2f}." in text
+
+
+def test_the_papers_rows_have_no_interval_and_say_so(figure_page, axe, runs):
+    page = figure_page(Ablations(runs)._repr_html_())
+    choose(page, "Runs", "the paper's, one run each")
+    page.wait_for_timeout(100)
+    shown = [text for text in figures(page).values() if text != "base"]
+    gains = [PAPER_PLAIN.error - row.error for row in PAPER_ABLATIONS if row is not PAPER_PLAIN]
+    assert [number(text) for text in shown] == pytest.approx(gains, abs=0.0051)
+    assert page.locator(f"{TABLE} .interval, {TABLE} .seed").count() == 0
+    assert "One run each" in page.locator("se-ablations p.note").inner_text()
+    assert "no interval can be given" in page.locator("se-ablations output").inner_text()
+    assert page.get_by_role("group", name="Mark a seed").get_by_role("radio").first.is_disabled()
+    assert axe(page) == []
+    choose(page, "Runs", "ours, reduced")
+    assert "reduced version" in page.locator("se-ablations p.note").inner_text()
+
+
+def test_both_fit_a_phone(figure_page, runs):
+    html = Prediction(runs)._repr_html_() + Ablations(runs)._repr_html_()
+    page = figure_page(html, width=360)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert min(cell.bounding_box()["width"] for cell in page.locator("se-ablations td.plot").all()) > 85
+
+
+def test_a_prediction_is_answered_after_it_was_made(figure_page, axe, runs):
+    page = figure_page(Prediction(runs)._repr_html_())
+    commit = page.get_by_role("button", name="Commit and reveal")
+    assert commit.is_disabled() and "points" not in page.locator("se-prediction .said").inner_text()
+    page.get_by_label("gains most over the plain network", exact=True).select_option(label="gate: softmax")
+    assert commit.is_disabled()
+    page.get_by_label("loses most", exact=True).select_option(label="relatives: ECA")
+    commit.click()
+    said = page.locator("se-prediction .said").inner_text().replace("\N{MINUS SIGN}", "-")
+    gains = {row: statistics.mean(column(runs, row) - column(runs, "plain")) for row in ROWS if row != "plain"}
+    order = sorted(gains, key=gains.get, reverse=True)
+    assert f"Measured: {gains['softmax']:+.1f} ± " in said and f"number {len(order)} of {len(order)}" in said
+    assert f"number {order.index('eca') + 1} of {len(order)}" in said and "below zero" in said
+    assert f"largest mean is that of {GROUPS[ROWS[order[0]].group]}: {ROWS[order[0]].title}" in said
+    assert axe(page) == []
+    page.get_by_role("button", name="Start over").click()
+    assert commit.is_disabled() and "points" not in page.locator("se-prediction .said").inner_text()
+
+
+def test_rows_without_two_seeds_are_left_out(runs):
+    some = [run for run in runs if run["row"] != "wide" and not (run["row"] == "eca" and run["seed"] > 0)]
+    assert [name for name in ROWS if name not in measured(some)] == ["eca", "wide"]
+    assert len(Ablations(some).data["ours"]["rows"]) == len(ROWS) - 2
+    assert len(Prediction(some).data["rows"]) == len(ROWS) - 3
+    holes = [run for run in runs if not (run["row"] == "eca" and run["seed"] == 1)]
+    (eca,) = [row for row in Ablations(holes).data["ours"]["rows"] if row["key"] == "eca"]
+    assert eca["accuracy"][1] is None and None not in eca["accuracy"][2:]
+
+
+def test_it_is_said_what_was_trained(runs):
+    assert described(runs) == f"ResNet-8, 12,800 images of CIFAR-10 at 16×16 pixels, {REDUCED.epochs} epochs"
+    assert described(runs) in Ablations(runs)._repr_html_().encode().decode("unicode_escape")
+    assert set(GROUPS) == {row.group for row in ROWS.values()}
+
+
+@pytest.mark.parametrize("figure", [Ablations, Prediction])
+def test_html_is_the_same_each_time_and_the_script_is_small(runs, figure):
+    assert figure(runs)._repr_html_() == figure(runs)._repr_html_()
+    assert len(source(f"{figure.name}.js").encode()) < 20_000
