@@ -198,7 +198,8 @@ SE.figure("se-ablations", (root, { standard, ours, paper }, self) => {
     h("style", {}, `
       .views { column-gap: 20px; }
       .wide { flex: 1 1 390px; }
-      .side { flex: 1 1 230px; }
+      .side { flex: 1 1 230px; margin: 0; }
+      .side .view { flex: 1 1 230px; max-width: 340px; }
       table { border-collapse: collapse; font-size: 14px; width: 100%; }
       th { font-weight: 400; line-height: 1.15; min-width: 124px; padding: 0 6px 0 4px; text-align: left; }
       tbody tr[data-row] { cursor: pointer; height: 24px; }
@@ -221,7 +222,6 @@ SE.figure("se-ablations", (root, { standard, ours, paper }, self) => {
       .axis-marks span { position: absolute; transform: translateX(-50%); white-space: nowrap; }
       svg { width: 100%; }
       svg text { fill: var(--soft); }
-      .side fieldset { margin-top: 14px; }
       .side legend { font-weight: 600; }
       .side .options label { padding: 4px 8px; }
       .rule { stroke: var(--faint); }
@@ -248,7 +248,7 @@ SE.figure("se-ablations", (root, { standard, ours, paper }, self) => {
     h("div", { class: "views" },
       h("div", { class: "view wide" }, head, h("table", {}, body,
         h("tfoot", { "aria-hidden": "true" }, h("tr", {}, h("td"), h("td", {}, axis))))),
-      h("div", { class: "view side" }, title, pairs, size, cloud)),
+      h("div", { class: "views side" }, h("div", { class: "view" }, title, pairs), h("div", { class: "view" }, size, cloud))),
     read,
   );
   show();
