@@ -6,10 +6,14 @@ An exercise that nobody has answered yet (`...`) gets an invitation, so a fresh 
 
 from __future__ import annotations
 
+import hashlib
 import math
+import os
 import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -17,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from senet_edu.ablations import T975, paired
+from senet_edu.analysis import answers as answers_of
 from senet_edu.analysis import calibrate_batch_norm, class_share, gates_of
 from senet_edu.data import CLASSES
 from senet_edu.gates import find_gates, override_gates, record_gates
@@ -1444,3 +1449,188 @@ def what_follows(answers: Mapping[str, Any]) -> None:
     open_yet = any(answer is ... for answer in answers.values())
     praise = "All five. A table says less than it seems to; a short interval says more."
     judge(... if open_yet else answers, test, praise)
+
+
+# Chapter 13: reproduce
+
+
+def changed_files(changed: Callable[[Path, dict[str, str]], Any]) -> None:
+    """`changed(folder, recorded)`: names of the files whose SHA-256 is not the recorded one, or that are gone."""
+    contents = {
+        "weights.bin": bytes(range(256)) * 40,
+        "table.csv": b"epoch,accuracy\r\n1,0.41\r\n2,0.52\r\n",
+        "run 2.json": '{"network": "SE-ResNet", "η²": 0.25}'.encode(),
+        "history.jsonl": b"".join(b'{"epoch": %d}\n' % epoch for epoch in range(30)),
+        "empty.txt": b"",
+    }
+    recorded = {name: hashlib.sha256(raw).hexdigest() for name, raw in contents.items()}
+
+    def test(changed: Callable[[Path, dict[str, str]], Any]) -> str | None:
+        with TemporaryDirectory() as place:
+            folder = Path(place)
+            for name, raw in contents.items():
+                (folder / name).write_bytes(raw)
+
+            def names() -> set[str]:
+                return {Path(name).name for name in changed(folder, dict(recorded))}
+
+            try:
+                found = names()
+                if found == set(contents):
+                    return (
+                        "nothing was changed yet, and you find all files changed. Do you compare the 64 digits of "
+                        "sha256(…).hexdigest() with the recorded ones?"
+                    )
+                if "table.csv" in found:
+                    return (
+                        "table.csv was not changed. Its lines end in two bytes, \\r\\n, and reading text makes one of "
+                        "them: hash what read_bytes() gives."
+                    )
+                if found:
+                    return f"nothing was changed yet, and you find {', '.join(sorted(found))}."
+                raw = bytearray(contents["weights.bin"])
+                raw[5_000] ^= 1
+                (folder / "weights.bin").write_bytes(raw)
+                os.utime(folder / "weights.bin", (1e9, 1e9))  # as if it were old
+                (folder / "history.jsonl").write_bytes(contents["history.jsonl"] + b"\n")
+                found = names()
+                if "weights.bin" not in found:
+                    return "one bit of weights.bin was turned, and its size and date say nothing of it. Hash all bytes."
+                if "history.jsonl" not in found:
+                    return "history.jsonl ends in one line break more than it did, and you miss it."
+                (folder / "run 2.json").unlink()
+                found = names()
+            except FileNotFoundError:
+                return "run 2.json is gone. What is gone has changed, too: say so, in place of an error."
+            if "run 2.json" not in found:
+                return "run 2.json is gone, and you miss it: go through the recorded names, not through the folder."
+            if found != (wanted := {"weights.bin", "history.jsonl", "run 2.json"}):
+                return f"you find {', '.join(sorted(found))}; changed are {', '.join(sorted(wanted))}."
+        return None
+
+    answer = ... if _unanswered(changed, Path("nowhere"), {}) else changed
+    judge(answer, test, "A bit, a line break, a file: no change is too small for a hash, and none is explained by it.")
+
+
+def rerun(rerun: Callable[..., tuple[float, float]]) -> None:
+    """`rerun(model, images, labels, block, gate, total)`: a change in accuracy, and its margin against the stored one.
+
+    The images are n of the `total` that were measured, so the margin is 1.96 · sd(d) · √(1/n − 1/total).
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = create_model("se_resnet8", reduction=4)
+        images = torch.randint(256, (120, 3, 8, 8), dtype=torch.uint8)
+    calibrate_batch_norm(model, images)
+    block, gate, n = "layer1.0.se", 1.0, len(images)
+    before, after = answers_of(model, images, [{}, {block: gate}])
+    labels = before.clone()
+    labels[::4] = after[::4]  # so that some answers break and some are mended
+    labels[3::7] = (before[3::7] + 1) % 10  # and some go from wrong to wrong
+    was, now = ((answer == labels).double() for answer in (before, after))
+    d = now - was
+    change, sd = d.mean().item(), d.std().item()
+
+    def test(rerun: Callable[..., tuple[float, float]]) -> str | None:
+        for total in (10_000, 400, n):
+            case = f"for {n} of {total} images"
+            shown = model.train() if total == 400 else model.eval()
+            try:
+                got, margin = (float(value) for value in rerun(shown, images.clone(), labels, block, gate, total))
+            except TypeError as error:
+                if "cannot unpack" in str(error) or "not iterable" in str(error):
+                    return "return two numbers: `return change, margin`."
+                raise
+            with torch.inference_mode():
+                raw = [model(images.float()).argmax(1)]
+                with override_gates(model, {block: gate}):
+                    raw.append(model(images.float()).argmax(1))
+            mistakes = {
+                "the change has the wrong sign: the accuracy after, less the accuracy before.": -change,
+                "that is the accuracy after the change; subtract the one before.": now.mean().item(),
+                "nothing changes: override_gates holds inside of its `with`. Does the model run there?": 0,
+                "the images are not prepared as in training: normalize(images).": (
+                    (raw[1] == labels).double().mean() - (raw[0] == labels).double().mean()
+                ).item(),
+                "that is the change in points; as a share it is a hundredth of that.": 100 * change,
+                "that is the share of answers that change. Some change from wrong to wrong.": (
+                    (after != before).double().mean().item()
+                ),
+            }
+            if not math.isclose(got, change, abs_tol=1e-6):
+                for hint, wrong in mistakes.items():
+                    if math.isclose(got, wrong, abs_tol=1e-6):
+                        return hint
+                if total == 400:
+                    return "the model came in training mode, and you left it there: batch norms then use the batch."
+                return f"{case} the change is {change:.4f}, yours is {got:.4f}."
+            part = math.sqrt(1 / n - 1 / total)
+            if math.isclose(margin, 1.96 * sd * part, rel_tol=6e-3, abs_tol=1e-9):  # either divisor of the variance
+                continue
+            unpaired = math.sqrt(was.var().item() + now.var().item())
+            mistakes = {
+                "that is the interval for images of which none was measured before. Yours are a part of the stored "
+                "ones: √(1/n − 1/N) in place of √(1/n).": 1.96 * sd / math.sqrt(n),
+                "the factor 1.96 is missing.": sd * part,
+                "that is how far a single image strays.": 1.96 * sd,
+                "before and after are the same images: take the sd of the differences d.": 1.96 * unpaired * part,
+                "that is for an accuracy, √(p (1 − p)); here it is the sd of d, which is 1, 0 or -1.": (
+                    1.96 * now.std().item() * part
+                ),
+                "under the root is 1/n − 1/N; you have left out the root.": 1.96 * sd * part**2,
+                "that is the width of the interval; the margin is half of it.": 2 * 1.96 * sd * part,
+            }
+            for hint, wrong in mistakes.items():
+                if math.isclose(margin, wrong, rel_tol=6e-3, abs_tol=1e-9):
+                    return f"{case}: {hint}"
+            return f"{case} the margin is {1.96 * sd * part:.4f}, yours is {margin:.4f}."
+        return None
+
+    answer = ... if _unanswered(rerun, model, images, labels, block, gate, 10_000) else rerun
+    judge(answer, test, "Paired, with the right root: on all images the margin is zero, and numbers must agree.")
+
+
+_WHAT_IT_SHOWS = {
+    "the hash is the recorded one: these are the recorded bytes": (
+        True,
+        "nobody knows how to make two files of one SHA-256, so equal hashes mean equal bytes.",
+    ),
+    "the hash is the recorded one: the recorded accuracy is right": (
+        False,
+        "a hash ties bytes to a record. Whether the record is right, only measuring again can show.",
+    ),
+    "same seed, another machine, other weights: something is broken": (
+        False,
+        "sums in another order round in another way, and training makes the difference grow.",
+    ),
+    "same seed, CPU, threads and versions, other weights: something is broken": (
+        True,
+        "then all sums are done in one order, so all bits must agree. Something is not fixed that should be.",
+    ),
+    "a notebook without outputs passes nbval: its cells print what they should": (
+        False,
+        "there was nothing to compare them with.",
+    ),
+    "a test passes: it would fail if the code were wrong": (
+        False,
+        "perhaps it cannot fail. Break the code on purpose, and look.",
+    ),
+}
+"""What may be concluded, and why."""
+
+
+def what_it_shows(answers: Mapping[str, Any]) -> None:
+    """Which of six conclusions hold: sentence to True or False."""
+
+    def test(answers: Mapping[str, Any]) -> str | None:
+        for claim, (holds, why) in _WHAT_IT_SHOWS.items():
+            if claim not in answers:
+                return f"there is no answer for {claim!r}."
+            if answers[claim] not in (True, False):
+                return f"{claim}: answer True or False, not {answers[claim]!r}."
+            if answers[claim] != holds:
+                return f"{claim}? {why}"
+        return None
+
+    open_yet = any(answer is ... for answer in answers.values())
+    judge(... if open_yet else answers, test, "All six. Each check holds one thing fast, and says nothing of the rest.")

@@ -1315,3 +1315,32 @@ def published_gains(pairs: Sequence[Pair]) -> Picture:
         f"({lowest.source.label}, {lowest.network}) to {_number(highest.gain)} "
         f"({highest.source.label}, {highest.network}).",
     )
+
+
+# Chapter 13: reproduce
+
+
+@picture
+def apart(steps: Sequence[int], distances: Mapping[str, Sequence[float]]) -> Picture:
+    """How far the weights of training runs are from those of another run, step by step, both axes logarithmic.
+
+    Args:
+        steps: steps done; the first is 0.
+        distances: name of a run to its distances after those steps. Zeros are not drawn.
+    """
+    figure = new_figure(3.2, COLUMN)
+    ax = figure.subplots()
+    x = np.asarray(steps) + 0.5  # so that step 0 has a place
+    for k, (name, values) in enumerate(distances.items()):
+        y = np.where(np.asarray(values) > 0, values, np.nan)
+        ax.plot(x, y, color=INK if k == 0 else PLAIN, marker="o", markersize=4)
+        if np.isfinite(y).any():
+            last = int(np.flatnonzero(np.isfinite(y))[-1])
+            ax.annotate(name, (x[last], y[last]), (8, 0), textcoords="offset points", va="center",
+                        color=INK if k == 0 else PLAIN)  # fmt: skip
+    ax.set(xscale="log", yscale="log", xlabel="steps done", ylabel="distance between the weights")
+    shown = [step for step in steps if step in (0, 1, 2, 4, 8, 16, 32, 64) or step == steps[-1]]
+    ax.set_xticks([step + 0.5 for step in shown], [str(step) for step in shown])
+    ax.minorticks_off()
+    listed = " and ".join(distances)
+    return Picture(figure, f"How far the weights are from those of the first run, by step, for two runs: {listed}.")

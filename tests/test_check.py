@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 import statistics
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,7 +24,7 @@ from senet_edu import SEBlock, check, create_model, override_gates, record_gates
 from senet_edu.ablations import T975
 from senet_edu.analysis import class_share, effect, gates_of
 from senet_edu.cost import count_parameters, se_parameters
-from senet_edu.data import CLASSES
+from senet_edu.data import CLASSES, normalize
 from senet_edu.gates import find_gates
 from senet_edu.receptive import receptive_fields
 from senet_edu.relatives import ATTENTION, make_attention
@@ -1431,3 +1433,168 @@ def test_ch8_what_follows(verdict: Callable[..., str]) -> None:
         assert verdict(check.what_follows, CH8_CLAIMS | {claim: not follows}).startswith(f"{check.CROSS} {claim}: ")
     assert "True or False" in verdict(check.what_follows, CH8_CLAIMS | {"A gains": "yes"})
     assert "no answer for 'A gains'" in verdict(check.what_follows, dict(list(CH8_CLAIMS.items())[1:]))
+
+
+# Chapter 13: reproduce
+
+
+def test_ch13_folded_solutions_are_right(root: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    changed, rerun, claims = folded_solutions(root, "13_reproduce")
+    names = {"check": check, "torch": torch, "override_gates": override_gates, "normalize": normalize}
+    judged = ("check.changed_files(changed)", "check.rerun(rerun)", "check.what_it_shows(claims)")
+    exec("\n".join([changed, judged[0], rerun, judged[1], claims, judged[2]]), names)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3 and all(line.startswith(check.TICK) for line in lines)
+
+
+def ch13_changed(
+    folder: Path, recorded: dict, *, read: Callable = Path.read_bytes, hash: Callable = hashlib.sha256
+) -> list[str]:
+    found = []
+    for name, digits in recorded.items():
+        path = folder / name
+        if not path.exists() or hash(read(path)).hexdigest() != digits:
+            found.append(name)
+    return found
+
+
+def ch13_in_folder(folder: Path, recorded: dict) -> list[str]:
+    names = [path.name for path in folder.iterdir()] if folder.exists() else []
+    return [name for name in names if hashlib.sha256((folder / name).read_bytes()).hexdigest() != recorded[name]]
+
+
+def ch13_by_size() -> Callable:
+    seen: dict = {}
+
+    def changed(folder: Path, recorded: dict) -> list[str]:
+        sizes = {name: (folder / name).stat().st_size for name in recorded if (folder / name).exists()}
+        for name, size in sizes.items():
+            seen.setdefault(name, size)
+        return [name for name in recorded if sizes.get(name) != seen.get(name)]
+
+    return changed
+
+
+def test_ch13_changed_files(verdict: Callable[..., str]) -> None:
+    assert verdict(check.changed_files, ch13_changed).startswith(check.TICK)
+    assert verdict(check.changed_files, lambda f, r: {f / n for n in ch13_changed(f, r)}).startswith(check.TICK)
+    assert verdict(check.changed_files, lambda folder, recorded: ...).startswith(check.OPEN)
+
+
+@pytest.mark.parametrize(
+    ("changed", "hint"),
+    [
+        (lambda f, r: ch13_changed(f, r, hash=hashlib.md5), "the 64 digits"),
+        (lambda f, r: ch13_changed(f, r, read=lambda p: p.read_text("latin-1").encode("latin-1")), "read_bytes()"),
+        (lambda f, r: ["empty.txt"], "and you find empty.txt"),
+        (ch13_by_size(), "one bit of weights.bin"),
+        (lambda f, r: [n for n in ch13_changed(f, r) if n != "history.jsonl"], "one line break more"),
+        (
+            lambda f, r: [n for n, h in r.items() if hashlib.sha256((f / n).read_bytes()).hexdigest() != h],
+            "in place of an error",
+        ),
+        (ch13_in_folder, "go through the recorded names"),
+        (lambda f, r: (found := ch13_changed(f, r)) and [*found, "more"], "you find history.jsonl, more"),
+        (lambda f, r: None, "TypeError"),
+    ],
+)
+def test_ch13_changed_files_hints(verdict: Callable[..., str], changed: Callable, hint: str) -> None:
+    line = verdict(check.changed_files, changed)
+    assert line.startswith(check.CROSS) and hint in line
+
+
+def ch13_rerun(
+    model: nn.Module, images: Tensor, labels: Tensor, block: str, gate: float, total: int, *, prepare: Any = normalize
+) -> tuple[float, Tensor, Tensor, int]:
+    """Change, right or wrong before and after, and the number of images."""
+    with torch.no_grad():
+        before = (model.eval()(prepare(images)).argmax(1) == labels).double()
+        with override_gates(model, {block: gate}):
+            after = (model(prepare(images)).argmax(1) == labels).double()
+    return (after - before).mean().item(), before, after, len(images)
+
+
+def ch13_answer(*inputs: Any, sign: int = 1, width: Callable = lambda d, n, N: d.std() * (1 / n - 1 / N) ** 0.5 * 1.96):
+    change, before, after, n = ch13_rerun(*inputs)
+    return sign * change, float(width(after - before, n, inputs[-1]))
+
+
+def test_ch13_rerun(verdict: Callable[..., str]) -> None:
+    assert verdict(check.rerun, ch13_answer).startswith(check.TICK)
+    assert verdict(check.rerun, lambda *inputs: ...).startswith(check.OPEN)
+
+    def as_effect(model: nn.Module, images: Tensor, labels: Tensor, block: str, gate: float, total: int) -> tuple:
+        from senet_edu.analysis import answers
+
+        e = effect(*answers(model, images, [{}, {block: gate}]), labels)
+        return e.change, e.margin * (1 - len(images) / total) ** 0.5
+
+    assert verdict(check.rerun, as_effect).startswith(check.TICK)
+
+
+def ch13_in_training_mode(model: nn.Module, *inputs: Any) -> tuple[float, float]:
+    mode = model.training
+    model.eval, eval_mode = (lambda: model.train(mode)), model.eval
+    try:
+        return ch13_answer(model, *inputs)
+    finally:
+        model.eval = eval_mode
+
+
+@pytest.mark.parametrize(
+    ("rerun", "hint"),
+    [
+        (lambda *i: ch13_answer(*i)[0], "return change, margin"),
+        (lambda *i: ch13_answer(*i, sign=-1), "the wrong sign"),
+        (lambda *i: (ch13_rerun(*i)[2].mean(), 0), "subtract the one before"),
+        (lambda *i: ch13_answer(*i, sign=0), "inside of its `with`"),
+        (lambda *i: (ch13_rerun(*i, prepare=Tensor.float)[0], 0), "normalize(images)"),
+        (lambda *i: (100 * ch13_rerun(*i)[0], 0), "change in points"),
+        (lambda *i: (0.123, 0), "yours is 0.1230"),
+        (ch13_in_training_mode, "training mode"),
+        (lambda *i: ch13_answer(*i, width=lambda d, n, N: 1.96 * d.std() / n**0.5), "a part of the stored"),
+        (lambda *i: ch13_answer(*i, width=lambda d, n, N: d.std() * (1 / n - 1 / N) ** 0.5), "1.96 is missing"),
+        (lambda *i: ch13_answer(*i, width=lambda d, n, N: 1.96 * d.std()), "a single image"),
+        (lambda *i: ch13_answer(*i, width=lambda d, n, N: 1.96 * d.std() * (1 / n - 1 / N)), "left out the root"),
+        (lambda *i: ch13_answer(*i, width=lambda d, n, N: 3.92 * d.std() * (1 / n - 1 / N) ** 0.5), "half of it"),
+        (lambda *i: ch13_answer(*i, width=lambda d, n, N: 7), "yours is 7.0000"),
+        (lambda model, images, *i: model(images), "RuntimeError"),
+    ],
+)
+def test_ch13_rerun_hints(verdict: Callable[..., str], rerun: Callable, hint: str) -> None:
+    line = verdict(check.rerun, rerun)
+    assert line.startswith(check.CROSS) and hint in line
+
+
+def test_ch13_rerun_wants_the_sd_of_differences(verdict: Callable[..., str]) -> None:
+    def answer(of: Callable) -> Callable:
+        def rerun(*inputs: Any) -> tuple[float, float]:
+            change, before, after, n = ch13_rerun(*inputs)
+            return change, float(1.96 * of(before, after) * (1 / n - 1 / inputs[-1]) ** 0.5)
+
+        return rerun
+
+    line = verdict(check.rerun, answer(lambda before, after: (before.var() + after.var()) ** 0.5))
+    assert "take the sd of the differences" in line
+    line = verdict(check.rerun, answer(lambda before, after: (after.mean() * (1 - after.mean())) ** 0.5))
+    assert "that is for an accuracy" in line
+
+
+CH13_CLAIMS = {
+    "the hash is the recorded one: these are the recorded bytes": True,
+    "the hash is the recorded one: the recorded accuracy is right": False,
+    "same seed, another machine, other weights: something is broken": False,
+    "same seed, CPU, threads and versions, other weights: something is broken": True,
+    "a notebook without outputs passes nbval: its cells print what they should": False,
+    "a test passes: it would fail if the code were wrong": False,
+}
+
+
+def test_ch13_what_it_shows(verdict: Callable[..., str]) -> None:
+    first = next(iter(CH13_CLAIMS))
+    assert verdict(check.what_it_shows, CH13_CLAIMS).startswith(check.TICK)
+    assert verdict(check.what_it_shows, CH13_CLAIMS | {first: ...}).startswith(check.OPEN)
+    for claim, holds in CH13_CLAIMS.items():
+        assert verdict(check.what_it_shows, CH13_CLAIMS | {claim: not holds}).startswith(f"{check.CROSS} {claim}? ")
+    assert "True or False" in verdict(check.what_it_shows, CH13_CLAIMS | {first: "yes"})
+    assert f"no answer for {first!r}" in verdict(check.what_it_shows, dict(list(CH13_CLAIMS.items())[1:]))

@@ -532,3 +532,18 @@ def test_ch8_published_gains_stand_in_their_rows() -> None:
     assert all((dot.get_markerfacecolor() == "white") == (dot.get_xdata()[0] <= 0) for dot in dots)
     losers = sum(pair.se >= pair.plain for pair in PAIRS)
     assert f"{len(PAIRS) - losers} gain" in picture.alt and "a3" in texts(picture)
+
+
+# Chapter 13: reproduce
+
+
+def test_ch13_apart_draws_the_distances() -> None:
+    distances = {"nudged": [0.0, 0.1, 1.0], "another seed": [30.0, 31.0, 32.0]}
+    picture = plots.apart([0, 1, 200], distances)
+    assert picture.png().startswith(b"\x89PNG") and picture.alt.endswith("nudged and another seed.")
+    (ax,) = picture.figure.axes
+    for line, values in zip(ax.lines, distances.values()):
+        drawn = np.nan_to_num(line.get_ydata())  # a zero has no place on a logarithmic axis
+        np.testing.assert_allclose(drawn, values)
+    assert {"nudged", "another seed", "0", "1", "200"} <= set(texts(picture))
+    assert len({line.get_color() for line in ax.lines}) == 2

@@ -25,7 +25,7 @@ FLOORS = (
     ("gates", "cost", "surgery", "receptive"),
     ("interop", "train", "analysis"),
     ("zoo",),
-    ("ablations", "published"),
+    ("ablations", "provenance", "published"),
     ("plots", "widgets", "check"),
 )
 HEAVY = ("torchvision", "matplotlib", "ipywidgets", "IPython", "onnx", "timm")

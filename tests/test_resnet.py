@@ -1,6 +1,7 @@
 """The networks against torchvision's, against exact parameter counts, and against the paper."""
 
 import functools
+import itertools
 import re
 
 import pytest
@@ -10,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from senet_edu import SEBlock, create_model, list_models, se_resnet20
-from senet_edu.resnet import PLACEMENTS, BasicBlock, Bottleneck, ResNet
+from senet_edu.resnet import PLACEMENTS, BasicBlock, Bottleneck, ResNet, conv3x3
 
 IMAGENET_DEPTHS = (18, 34, 50, 101, 152)
 CIFAR_DEPTHS = (8, 20, 32, 44, 56, 110, 164)
@@ -91,6 +92,19 @@ def test_gradients_equal_torchvision():
     for name, p in ours.named_parameters():
         torch.testing.assert_close(p.grad, wanted[name].grad, rtol=1e-8, atol=1e-10, msg=name)
     torch.testing.assert_close(ours.state_dict(), theirs.state_dict())  # the running statistics
+
+
+def test_a_convolution_is_equation_1():
+    torch.manual_seed(0)
+    conv, X = conv3x3(3, 2), torch.randn(1, 3, 5, 6)
+    U, padded = conv(X), F.pad(X, (1, 1, 1, 1))
+    for c in range(2):
+        for i, j in ((0, 0), (2, 3), (4, 5)):
+            total = torch.zeros(())
+            for s in range(3):  # over the input channels, and over the nine places of the kernel
+                for k, m in itertools.product(range(3), repeat=2):
+                    total += conv.weight[c, s, k, m] * padded[0, s, i + k, j + m]
+            torch.testing.assert_close(U[0, c, i, j], total)
 
 
 # Parameters

@@ -14,6 +14,7 @@ from senet_edu.explorables.interventions import Interventions
 from senet_edu.explorables.learning import Learning
 from senet_edu.explorables.live import Live, load_samples
 from senet_edu.explorables.placement import Placement
+from senet_edu.explorables.provenance import Provenance
 from senet_edu.explorables.receptive_field import ReceptiveField
 from senet_edu.explorables.rescale import Rescale
 from senet_edu.explorables.squeeze import Squeeze
@@ -29,6 +30,7 @@ __all__ = [
     "Live",
     "Placement",
     "Prediction",
+    "Provenance",
     "ReceptiveField",
     "Rescale",
     "Squeeze",
