@@ -28,8 +28,8 @@ execute: $(READY)
 # Both runs go on where they were stopped. The rest is made from the weights: what ships, what chapter 10 measures, and
 # the pictures that were grown from the network. `make execute` then brings the chapters up to date.
 train: $(READY)
-	$(BIN)/python -m senet_edu.train --recipe laptop --model resnet20 --out runs/resnet20 --resume
-	$(BIN)/python -m senet_edu.train --recipe laptop --out runs/se_resnet20 --resume
+	$(BIN)/python -m senet_edu.train --recipe laptop --model resnet20 --eval-every 5 --out runs/resnet20 --resume
+	$(BIN)/python -m senet_edu.train --recipe laptop --model se_resnet20 --eval-every 5 --out runs/se_resnet20 --resume
 	$(BIN)/python scripts/ship_weights.py runs/resnet20 runs/se_resnet20
 	$(BIN)/python scripts/measure_interventions.py
 	$(BIN)/python scripts/draw_samples.py

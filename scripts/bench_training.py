@@ -124,8 +124,10 @@ def peak_memory(loop: str, images: int, device: torch.device) -> int:
     return (here + workers * 2 * (loop == "common")) >> 10  # that of the children is the largest one's; there are two
 
 
-def peak_arithmetic(device: torch.device, dtype: torch.dtype, side: int = 4096) -> float:
-    """Multiply-adds and additions a second of a large matrix product."""
+def peak_arithmetic(device: torch.device, dtype: torch.dtype) -> float:
+    """Multiplications and additions a second of a large matrix product, as exact as a convolution of this type."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32
+    side = 16_384 if device.type == "cuda" else 4096
     a = torch.randn(side, side, device=device, dtype=dtype)
     best = float("inf")
     for _ in range(4):

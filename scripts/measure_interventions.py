@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
 import sys
 import threading
@@ -141,7 +140,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=10_000, help="test images, as many of each class")
     parser.add_argument("--train-images", type=int, default=10_000, help="for the mean gates")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--workers", type=int, default=torch.get_num_threads())
     args = parser.parse_args()
     torch.set_num_threads(1)
     data = load_cifar10(download=False).subset(train=args.train_images, test=args.images)

@@ -26,23 +26,40 @@ def processes() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
+def usable(device: str | torch.device | None) -> torch.device:
+    """A device by its name; None is a GPU if there is one, else the CPU.
+
+    Raises:
+        ValueError: there is no such device, or PyTorch cannot use it here.
+    """
+    try:
+        found = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(0, device=found)
+    except (AssertionError, NotImplementedError, RuntimeError) as error:
+        raise ValueError(f"device {str(device)!r} cannot be used here: {str(error).splitlines()[0]}") from error
+    return found
+
+
 @contextmanager
 def process_group(device: str | torch.device | None) -> Iterator[torch.device | str | None]:
     """Join the processes that torchrun started: NCCL on GPUs, gloo on CPUs. Gives the device of this one.
 
     Raises:
-        ValueError: `device` names one GPU, but several processes need one each.
+        ValueError: `device` cannot be used, or names one GPU where several processes need one each, or there are
+            fewer GPUs than processes.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield device
         return
-    on_gpu = torch.cuda.is_available() if device is None else torch.device(device).type == "cuda"
+    on_gpu = usable(device).type == "cuda"
     if on_gpu and device is not None and torch.device(device).index is not None:
         raise ValueError(f"device must be cuda or left out under torchrun, which gives each process one; got {device}")
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if on_gpu else torch.device("cpu")
     if on_gpu:
+        if device.index >= torch.cuda.device_count():
+            raise ValueError(f"every process needs a GPU of its own, and there are {torch.cuda.device_count()}")
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if on_gpu else "gloo")
+    dist.init_process_group("nccl" if on_gpu else "gloo", device_id=device if on_gpu else None)
     try:
         yield device
     finally:

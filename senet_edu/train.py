@@ -2,7 +2,7 @@
 
     python -m senet_edu.train --recipe laptop --seed 0 --out runs/se_resnet20
 
-`RECIPES` has the recipes by name; every entry of one has an option of its own that overrides it. The folder receives
+`RECIPES` has the recipes by name; nearly every entry of one has an option that overrides it. The folder receives
 `history.jsonl` (a first line about the run, then a line an epoch), `checkpoint.pt` after every epoch and, at the end,
 `model.safetensors`. `--resume` goes on from the checkpoint and starts anew where there is none. `--profile` trains a
 few steps and prints where the time goes. On several devices: `torchrun --nproc-per-node 2 -m senet_edu.train …`, the
@@ -16,6 +16,7 @@ on older GPUs); and early epochs see smaller images (progressive resizing), wher
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import math
 import os
@@ -24,13 +25,14 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+import safetensors.torch
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.profiler import ProfilerActivity, profile, record_function
@@ -77,9 +79,13 @@ class Recipe:
     def __post_init__(self) -> None:
         right = {name: getattr(self, name) > 0 for name in ("epochs", "batch_size", "lr")}
         right["warmup"] = 0 < self.warmup < 1
+        right["momentum"] = 0 < self.momentum < 1
+        right["weight_decay"] = self.weight_decay >= 0
+        right["label_smoothing"] = 0 <= self.label_smoothing <= 1
         right["flip"] = self.flip in ("alternating", "random")
         right["cutout"] = self.cutout >= 0
         right["ema"] = 0 <= self.ema < 1
+        right["seed"] = 0 <= self.seed < 2**32
         right["sizes"] = self.sizes[0][0] == 0 and list(self.sizes) == sorted(self.sizes) and self.sizes[0][1] > 0
         for f in fields(self):
             if not right.get(f.name, True):
@@ -171,7 +177,10 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
     decay = [p for p in model.parameters() if p.ndim > 1 and p not in gated]
     rest = [p for p in model.parameters() if p.ndim <= 1 or p in gated]
     groups = [{"params": decay, "weight_decay": recipe.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-    return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=True, fused=True)
+    optimizer = torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=True, fused=True)
+    for p in model.parameters():  # else they hold what lay in memory if float16 overflows in the first step
+        optimizer.state[p]["momentum_buffer"] = torch.zeros_like(p)
+    return optimizer
 
 
 def make_scheduler(optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int) -> torch.optim.lr_scheduler.OneCycleLR:
@@ -240,13 +249,14 @@ def train(
         command: the command line, for the record.
 
     Raises:
-        FloatingPointError: the loss is no longer finite. The last checkpoint is kept.
+        FloatingPointError: the loss or the weights are no longer finite. The last checkpoint is kept.
         OSError: a file cannot be written. What was there before is kept.
-        ValueError: the checkpoint in `out` was made by another recipe or from other data.
+        ValueError: the checkpoint in `out` is damaged, or was made by another recipe or from other data; the device
+            cannot be used; the network does not know an option.
     """
     if eval_every < 1:
         raise ValueError(f"eval_every must be at least 1 epoch, got {eval_every!r}")
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = distributed.usable(device)
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = True  # shapes repeat, so it pays to try which algorithm is fastest
     data = data or datasets.load(recipe.data)
@@ -258,7 +268,10 @@ def train(
     steps = len(data.train_images) // batch_size  # an epoch; the remainder differs from epoch to epoch
 
     torch.manual_seed(recipe.seed)
-    model = create_model(recipe.model, num_classes=len(data.classes), **recipe.model_options)
+    try:
+        model = create_model(recipe.model, num_classes=len(data.classes), **recipe.model_options)
+    except TypeError as error:
+        raise ValueError(f"{recipe.model} cannot be built with {recipe.model_options}: {error}") from error
     model = model.to(device, memory_format=torch.channels_last)
     optimizer = make_optimizer(model, recipe)
     scheduler = make_scheduler(optimizer, recipe, steps)
@@ -288,12 +301,20 @@ def train(
     side = data.train_images.shape[2]
     padded, labels = pad(data.train_images.to(device), side // 8), data.train_labels.to(device)
     room = padded.shape[2] - side + 1
+    test = [part[rank::processes].to(device) for part in (data.test_images, data.test_labels)]
     # Every image is mirrored in every second epoch, half of them in the even ones. So two epochs show each both ways,
     # where chance would often show the same one twice (alternating flip: Jordan 2024, arXiv 2404.00498).
     mirrored = torch.randint(2, (len(labels),), generator=torch.Generator().manual_seed(recipe.seed)).to(device)
     forward = distributed.parallel(model)
     if recipe.compile:
         forward = torch.compile(forward, dynamic=False)  # once for each size of the images
+
+    def diverged(what: str) -> FloatingPointError:
+        return FloatingPointError(
+            f"{what} in epoch {epoch + 1}: train anew with a lower lr than {recipe.lr}. The checkpoint of the epoch "
+            "before is kept, if there was one."
+        )
+
     total, done = recipe.epochs * steps, len(history) * steps
     with tqdm(total=total, initial=done, unit="batch", desc=recipe.model, disable=not progress or rank > 0) as bar:
         for epoch in range(len(history), recipe.epochs):
@@ -342,19 +363,18 @@ def train(
                     train_loss, train_accuracy = (part / seen for part in distributed.total(sums).tolist())
                     bar.set_postfix(loss=f"{train_loss:.3f}", acc=f"{train_accuracy:.1%}", epoch=epoch + 1)
                     if not math.isfinite(train_loss):
-                        raise FloatingPointError(
-                            f"the loss of {recipe.model} became {train_loss} in epoch {epoch + 1}: train anew with a "
-                            f"lower lr than {recipe.lr}. The checkpoint of the epoch before is kept, if there was one."
-                        )
+                        raise diverged(f"the loss of {recipe.model} became {train_loss}")
             seconds = time.perf_counter() - started
             row = {"epoch": epoch + 1, "size": size, "lr": round(lr, 6)}
             row |= {"train_loss": train_loss, "train_accuracy": train_accuracy}
             row |= {"seconds": round(seconds, 2), "images_per_second": round(steps * batch_size / seconds, 1)}
             if (epoch + 1) % eval_every == 0 or epoch + 1 == recipe.epochs:
-                mine = slice(rank, None, processes)
-                found = evaluate(final, data.test_images[mine], data.test_labels[mine])
-                weight = len(data.test_labels[mine])
-                row["test_loss"], row["test_accuracy"] = distributed.mean(found, weight, device)
+                found = evaluate(final, *test)
+                row["test_loss"], row["test_accuracy"] = distributed.mean(found, len(test[1]), device)
+            # The losses above were computed before the last step, which may have been the one that ruined the weights.
+            sound = torch.stack([t.isfinite().all() for t in final.state_dict().values()]).all()
+            if not (sound and math.isfinite(row.get("test_loss", 0.0))):
+                raise diverged(f"the weights of {recipe.model} went out of range")
             history.append(row)
             if out is not None and rank == 0:
                 save_checkpoint(out / "checkpoint.pt", recipe, state, about, history)
@@ -363,7 +383,7 @@ def train(
                 on_epoch(row)
     if out is not None and rank == 0:
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in final.state_dict().items()}
-        replace_file(out / "model.safetensors", lambda path: save_file(weights, path))
+        replace_file(out / "model.safetensors", safetensors.torch.save(weights))
     return Run(final.eval(), about, history)
 
 
@@ -389,7 +409,7 @@ def _cpuinfo(key: str) -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")
 
 
-def replace_file(path: Path, write: Callable[[Path], Any]) -> None:
+def replace_file(path: Path, content: bytes) -> None:
     """Write a file whole or not at all: under another name first, then renamed.
 
     Raises:
@@ -397,37 +417,49 @@ def replace_file(path: Path, write: Callable[[Path], Any]) -> None:
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
-        write(partial)
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # or a power cut after the renaming could leave an empty file
         os.replace(partial, path)
-    except Exception as error:  # of a full disk, torch and safetensors make errors of their own
+    except OSError as error:
         kept = " The one from before is kept." if path.exists() else ""
-        raise OSError(f"cannot write {path}: {error}.{kept}") from error
+        raise OSError(f"cannot write {path}: {error.strerror or error}.{kept}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
 
 
 def write_history(out: Path, about: dict[str, Any], history: list[dict[str, Any]]) -> None:
     lines = "".join(json.dumps(row) + "\n" for row in [about, *history])
-    replace_file(out / "history.jsonl", lambda path: path.write_text(lines))
+    replace_file(out / "history.jsonl", lines.encode())
 
 
 def save_checkpoint(path: Path, recipe: Recipe, state: dict[str, Any], about: dict, history: list) -> None:
     checkpoint = {name: part.state_dict() for name, part in state.items()}
     checkpoint |= {"recipe": asdict(recipe), "about": about, "history": history}
-    replace_file(path, lambda partial: torch.save(checkpoint, partial))
+    buffer = io.BytesIO()
+    torch.save(checkpoint, buffer)
+    replace_file(path, buffer.getvalue())
 
 
 def load_checkpoint(path: Path, about: dict, state: dict[str, Any], device: torch.device) -> tuple[dict, list]:
     """Put a checkpoint into the parts of `state`; returns the facts and the history of the run that made it."""
-    checkpoint = torch.load(path, map_location=device, weights_only=True)
-    was = checkpoint["recipe"] | {"images": checkpoint["about"]["data"]}
+    try:
+        checkpoint = torch.load(path, map_location=device, weights_only=True)
+        was = checkpoint["recipe"] | {"images": checkpoint["about"]["data"]}
+    except Exception as error:  # damaged files raise a dozen kinds of them
+        raise ValueError(f"{path} is damaged, or no checkpoint: {error!r}. Delete it to train anew.") from error
     now = about["recipe"] | {"images": about["data"]}
     differ = [f"{name} was {was.get(name)!r} and is now {now[name]!r}" for name in now if was.get(name) != now[name]]
     if differ:
         raise ValueError(f"{path} is of another run: {', '.join(differ)}. Use another folder, or the same recipe.")
-    for name, part in state.items():
-        if checkpoint[name]:  # empty for the scaler of a run that had no need of one
-            part.load_state_dict(checkpoint[name])
+    try:
+        for name, part in state.items():
+            if checkpoint[name]:  # empty for the scaler of a run that had no need of one
+                part.load_state_dict(checkpoint[name])
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise ValueError(f"{path} does not fit this network, perhaps it is of another version: {error}") from error
     return checkpoint["about"], checkpoint["history"]
 
 
@@ -446,9 +478,11 @@ PARTS = ("augmentation", "forward pass", "backward pass", "optimizer")
 
 
 def profile_steps(recipe: Recipe, data: ImageData, device: str | torch.device | None = None, steps: int = 20) -> str:
-    """Where the time of a training step goes, as text: by part of the loop, then by operation.
+    """Where the time of a training step goes, as text: on a CPU by part of the loop, then by operation.
 
-    Trains so many steps at the recipe's last, largest size, after a few to warm up. Nothing is kept.
+    Trains so many steps at the recipe's last, largest size, after a few to warm up. Nothing is kept. A GPU has no
+    parts: autograd starts the backward pass from a thread of its own, where the profiler does not see to which it
+    belongs.
     """
     short = replace(recipe, epochs=1, sizes=((0.0, recipe.sizes[-1][1]),))
 
@@ -458,24 +492,28 @@ def profile_steps(recipe: Recipe, data: ImageData, device: str | torch.device | 
 
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler tells standard error of its own states otherwise
     run(3)  # loads kernels, compiles
-    on_gpu = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")).type == "cuda"
+    on_gpu = distributed.usable(device).type == "cuda"
     activities = [ProfilerActivity.CPU] + on_gpu * [ProfilerActivity.CUDA]
     with profile(activities=activities) as recorded:
         started = time.perf_counter()
         run(steps)
         seconds = time.perf_counter() - started
     events = recorded.key_averages()
-    done = min(steps, len(data.train_images) // recipe.batch_size)
-
-    def total(event: Any) -> float:
-        return (event.device_time_total if on_gpu else event.cpu_time_total) / 1e3  # ms
-
-    parts = {event.key: total(event) for event in events if event.key in PARTS}
-    whole = sum(parts.values())
-    lines = [f"{done} steps of {recipe.batch_size} images in {seconds:.2f} s, with the profiler's own work"]
-    lines += [f"{name:15}{parts[name] / done:9.2f} ms a step  {parts[name] / whole:4.0%}" for name in PARTS]
+    batch_size = min(recipe.batch_size, len(data.train_images))
+    done = min(steps, len(data.train_images) // batch_size)
+    lines = [f"{done} steps of {batch_size} images in {seconds:.2f} s, with the profiler's own work"]
+    if not on_gpu:
+        parts = {event.key: event.cpu_time_total / 1e3 for event in events if event.key in PARTS}  # ms
+        whole = sum(parts.values())
+        lines += [f"{name:15}{parts[name] / done:9.2f} ms a step  {parts[name] / whole:4.0%}" for name in PARTS]
     key = "self_device_time_total" if on_gpu else "self_cpu_time_total"
     return "\n".join(lines) + "\n\n" + events.table(sort_by=key, row_limit=12, max_name_column_width=48)
+
+
+def stop(message: str) -> NoReturn:
+    """End the program with a message, which of several processes only the first prints."""
+    first = os.environ.get("RANK", "0") == "0"
+    raise SystemExit(f"\n{message}" if first else 1) from None
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -486,7 +524,8 @@ def main(argv: list[str] | None = None) -> None:
     for f in fields(Recipe):
         if f.name not in ("model_options", "sizes"):
             flag, why = "--" + f.name.replace("_", "-"), f.metadata["why"]
-            kind = {"action": "store_true"} if isinstance(f.default, bool) else {"type": type(f.default)}
+            switch = {"action": argparse.BooleanOptionalAction}  # also --no-compile, where a recipe has it
+            kind = switch if isinstance(f.default, bool) else {"type": type(f.default)}
             parser.add_argument(flag, default=argparse.SUPPRESS, help=f"{why} ({f.default})", **kind)
     parser.add_argument(
         "--model-option", type=parse_option, action="append", default=[], metavar="NAME=VALUE", help="for create_model"
@@ -519,9 +558,9 @@ def main(argv: list[str] | None = None) -> None:
                 accuracy = run.history[-1]["test_accuracy"]
                 print(f"Test accuracy {accuracy:.2%}. Weights: {rest['out'] / 'model.safetensors'}")
     except KeyboardInterrupt:
-        raise SystemExit("\nStopped. The same command with --resume goes on after the last finished epoch.") from None
+        stop("Stopped. The same command with --resume goes on after the last finished epoch.")
     except (FloatingPointError, OSError, ValueError) as error:
-        raise SystemExit(f"\nError: {error}") from None
+        stop(f"Error: {error}")
 
 
 if __name__ == "__main__":

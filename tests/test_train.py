@@ -4,11 +4,14 @@ The networks are real ones on images of 8 pixels, so that a step takes milliseco
 """
 
 import argparse
+import errno
 import json
 import math
 import multiprocessing
+import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -233,22 +236,45 @@ def test_another_recipe_or_other_data_cannot_be_resumed(data, unbroken):
 
 
 def test_a_checkpoint_is_never_half_written(data, unbroken, tmp_path, monkeypatch):
-    def save_half(checkpoint, path):
-        path.write_bytes(b"half")
-        raise RuntimeError("no space left on device")
+    def fill_the_disk(row):
+        monkeypatch.setattr(os, "fsync", no_space)
 
-    def save_twice(checkpoint, path, save=torch.save):
-        monkeypatch.setattr(torch, "save", save_half)
-        save(checkpoint, path)
+    def no_space(file):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(torch, "save", save_twice)
-    with pytest.raises(OSError, match=r"cannot write .*checkpoint.pt: no space left on device. The one .* is kept"):
-        train(TINY, data=data, out=tmp_path, progress=False)
+    with pytest.raises(OSError, match=r"cannot write .*checkpoint.pt: No space left on device. The one .* is kept"):
+        train(TINY, data=data, out=tmp_path, on_epoch=fill_the_disk, progress=False)
     monkeypatch.undo()
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.pt", "history.jsonl"]
     resumed = train(TINY, data=data, out=tmp_path, resume=True, progress=False)  # from the intact first epoch
     assert torch.equal(weights(resumed.model), weights(unbroken[1].model))
+
+
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:20_000]), "is damaged, or no checkpoint"),
+        (lambda path: path.write_bytes(b""), "is damaged, or no checkpoint"),
+        (lambda path: torch.save({"weights": torch.zeros(3)}, path), "is damaged, or no checkpoint"),
+        (lambda path: change_a_shape(path), "does not fit this network"),
+    ],
+    ids=["truncated", "empty", "something else", "a shape"],
+)
+def test_a_damaged_checkpoint_is_an_error_that_names_it(data, unbroken, tmp_path, damage, message):
+    shutil.copytree(unbroken[0], tmp_path / "run")
+    path = tmp_path / "run" / "checkpoint.pt"
+    damage(path)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=f"checkpoint.pt {message}"):
+        train(TINY, data=data, out=tmp_path / "run", resume=True, progress=False)
+    assert path.read_bytes() == before and (tmp_path / "run" / "model.safetensors").exists()
+
+
+def change_a_shape(path):
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint["model"]["fc.weight"] = torch.zeros(11, 64)
+    torch.save(checkpoint, path)
 
 
 def test_a_folder_that_cannot_be_written_fails_before_training(data, tmp_path, monkeypatch):
@@ -273,9 +299,41 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(data, t
     assert len(torch.load(tmp_path / "checkpoint.pt", weights_only=True)["history"]) == 1
 
 
+def test_weights_that_the_last_step_of_an_epoch_ruins_are_not_kept(data, tmp_path):
+    """The loss is computed before the step, so it says nothing of that one."""
+
+    def ruin(step, model):
+        if step == 2 * STEPS:
+            model.layer1[0].conv1.weight.data[0] = math.inf
+
+    with pytest.raises(FloatingPointError, match="weights of se_resnet20 went out of range in epoch 2"):
+        train(TINY, data=data, out=tmp_path, on_step=ruin, progress=False)
+    assert len(torch.load(tmp_path / "checkpoint.pt", weights_only=True)["history"]) == 1
+    assert len(read_history(tmp_path)) == 2 and not (tmp_path / "model.safetensors").exists()
+
+
+def test_momentum_is_whole_where_float16_overflows_in_the_first_step(data, monkeypatch):
+    """The scaler skips such a step. The weights are then those of the steps after it, as if it had not been."""
+    monkeypatch.setattr(training, "precision", lambda device: torch.float16)
+    seen = []
+
+    class Overflows(torch.amp.GradScaler):
+        def scale(self, loss):
+            return super().scale(loss) * (math.inf if not seen else 1)
+
+    monkeypatch.setattr(torch.amp, "GradScaler", Overflows)
+    train(TINY, data=data, progress=False, on_step=lambda step, model: step and seen.append(weights(model)))
+    assert all(w.isfinite().all() for w in seen)
+    assert max(w.abs().max() for w in seen) < 100
+
+
 @pytest.mark.parametrize(
     "name, value",
     [
+        ("momentum", 1.0),
+        ("weight_decay", -1e-4),
+        ("label_smoothing", 2.0),
+        ("seed", -1),
         ("epochs", 0),
         ("batch_size", -1),
         ("lr", 0.0),
@@ -452,6 +510,7 @@ def test_profile_says_where_the_time_goes(data):
     assert "2 steps of 16 images" in text and "convolution" in text
     shares = [int(share) for share in re.findall(r"ms a step +(\d+)%", text)]
     assert len(shares) == len(training.PARTS) and abs(sum(shares) - 100) <= 2 and shares[1] > 5 and shares[2] > 5
+    assert "1 steps of 53 images" in profile_steps(replace(TINY, batch_size=1000), data, steps=2)
 
 
 def test_learning_rate_rises_to_the_peak_and_falls_to_zero_on_straight_lines():
@@ -584,6 +643,8 @@ def test_command_line_starts_from_a_recipe(tiny_cli, tmp_path, capsys):
     found = read_history(tmp_path)[0]["recipe"]
     expected = replace(RECIPES["colab"].recipe, epochs=1, batch_size=8, cutout=4)
     assert found == json.loads(json.dumps({f.name: getattr(expected, f.name) for f in fields(Recipe)}))
+    training.main(f"--recipe fast --model resnet20 --no-compile --epochs 1 --batch-size 8 --out {tmp_path}".split())
+    assert read_history(tmp_path)[0]["recipe"]["compile"] is False
     training.main(f"--recipe colab --model resnet20 --epochs 1 --batch-size 8 --out {tmp_path}".split())
     assert read_history(tmp_path)[0]["recipe"]["model_options"] == {}  # r is no option of the plain network
 
@@ -604,6 +665,10 @@ def test_command_line_prints_a_profile_and_keeps_nothing(tiny_cli, tmp_path, mon
         (["--epochs", "0"], "epochs .* cannot be 0"),
         (["--lr", "1e30"], "train anew with a lower lr"),
         (["--out", "/dev/null/x"], "/dev/null"),
+        (["--device", "abacus"], "device 'abacus' cannot be used here"),
+        (["--model-option", "colour=3"], "se_resnet20 cannot be built with .*colour"),
+        (["--model-option", "reduction=abc"], "se_resnet20 cannot be built with .*abc"),
+        (["--label-smoothing", "2"], "label_smoothing .* cannot be 2"),
     ],
 )
 def test_command_line_says_what_is_wrong_in_a_line(tiny_cli, tmp_path, options, message):
