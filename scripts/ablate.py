@@ -17,9 +17,11 @@ import json
 import multiprocessing
 import os
 import shlex
+import signal
 import sys
+import threading
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from functools import cache
 from typing import Any
 
@@ -30,13 +32,24 @@ from senet_edu import ablations
 from senet_edu.ablations import FULL, REDUCED, ROWS, Protocol
 from senet_edu.cost import count_parameters, multiply_adds
 from senet_edu.data import ImageData, load
-from senet_edu.train import evaluate, train
+from senet_edu.train import evaluate, replace_file, train
 
 
 @cache
 def images(protocol: Protocol, data: str) -> ImageData:
     """Loaded once a process."""
     return protocol.prepare(load(data))
+
+
+def start_worker() -> None:
+    """Let a worker end at once with Ctrl-C, and with its parent, however that ended."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def run(protocol: Protocol, name: str, seed: int, data: str, device: str, command: str) -> dict[str, Any]:
@@ -69,27 +82,42 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     on_gpu = torch.cuda.is_available()
     parser.add_argument("--full", action="store_true", help="the full protocol instead of the reduced one")
-    parser.add_argument("--data", default="cifar10", help="cifar10, cifar100 or procedural (%(default)s)")
+    names = ("cifar10", "cifar100", "procedural")
+    parser.add_argument("--data", default="cifar10", choices=names, help="(%(default)s)")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW", help=", ".join(ROWS))
     parser.add_argument("--seeds", type=int, default=5, help="(%(default)s)")
     parser.add_argument("--device", default="cuda" if on_gpu else "cpu", help="(%(default)s)")
-    parser.add_argument(
-        "--workers", type=int, default=6 if on_gpu else len(os.sched_getaffinity(0)), help="at once (%(default)s)"
-    )
+    cores = torch.get_num_threads()
+    parser.add_argument("--workers", type=int, default=min(6, cores) if on_gpu else cores, help="at once (%(default)s)")
     args = parser.parse_args()
     protocol = FULL if args.full else REDUCED
     command = shlex.join(["python", "scripts/ablate.py", *sys.argv[1:]])
     path = ablations.path(protocol, args.data)
     path.parent.mkdir(exist_ok=True)
-    done = {(one["row"], one["seed"]) for one in ablations.load(protocol, args.data)} if path.exists() else set()
+    runs = ablations.load(protocol, args.data) if path.exists() else []
+    done = {(one["row"], one["seed"]) for one in runs}
     todo = [(row, seed) for seed in range(args.seeds) for row in args.rows if (row, seed) not in done]
+    load(args.data)  # what is wrong with the data is said here once, and not by every worker
+    failed = []
     context = multiprocessing.get_context("spawn")  # a CUDA context cannot be forked
-    with ProcessPoolExecutor(args.workers, context) as pool, path.open("a") as file:
-        jobs = [pool.submit(run, protocol, row, seed, args.data, args.device, command) for row, seed in todo]
+    with ProcessPoolExecutor(args.workers, context, start_worker) as pool:
+        jobs = {pool.submit(run, protocol, *each, args.data, args.device, command): each for each in todo}
         for job in tqdm(as_completed(jobs), "runs", len(jobs)):
-            file.write(json.dumps(job.result()) + "\n")
-            file.flush()
+            error = job.exception()
+            if isinstance(error, BrokenExecutor):
+                raise error
+            if error:  # a network that diverges must not cost the others
+                row, seed = jobs[job]
+                failed.append(f"{row}, seed {seed}: {error}")
+                continue
+            runs.append(job.result())
+            replace_file(path, "".join(json.dumps(one) + "\n" for one in runs).encode())
+    if failed:
+        raise SystemExit("\n".join(["These runs failed; all others are kept:", *failed]))
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        raise SystemExit("\nStopped. The same command goes on with the runs that are missing.") from None

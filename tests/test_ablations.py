@@ -3,8 +3,10 @@
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from dataclasses import fields, replace
 from pathlib import Path
@@ -155,25 +157,75 @@ def test_verdict():
 # ---- The script
 
 
-def test_script_goes_on_where_it_stopped(tmp_path):
-    """A copy of the package with a tiny protocol: two rows, one seed, then a second seed, which keeps the first."""
+@pytest.fixture
+def script(tmp_path):
+    """Starts scripts/ablate.py of a copy of the package, with a tiny protocol; `.file` is where its runs go."""
     root = Path(ablations.__file__).parents[1]
     for part in ("senet_edu", "scripts"):
         (tmp_path / part).mkdir()
         for source in (root / part).glob("*.py"):
             (tmp_path / part / source.name).write_text(source.read_text())
-    tiny = replace(REDUCED, train_images=16, epochs=1, batch_size=16)
     module = tmp_path / "senet_edu" / "ablations.py"
-    module.write_text(module.read_text() + f"\n\nREDUCED = {tiny!r}\n")
-    command = [sys.executable, "scripts/ablate.py", "--data", "procedural", "--rows", "plain", "ema", "--workers", "1"]
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "CUDA_VISIBLE_DEVICES": ""}
-    file = tmp_path / "senet_edu" / "results" / "ablations_procedural.jsonl"
+    original = module.read_text()
+
+    def start(*options, epochs=1, rows="{}"):
+        tiny = replace(REDUCED, train_images=16, epochs=epochs, batch_size=16)
+        module.write_text(f"{original}\n\nREDUCED = {tiny!r}\nROWS |= {rows}\n")
+        command = [sys.executable, "scripts/ablate.py", "--data", "procedural", "--workers", "1", *options]
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path), "CUDA_VISIBLE_DEVICES": ""}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True, **pipes)
+
+    start.file = tmp_path / "senet_edu" / "results" / "ablations_procedural.jsonl"
+    return start
+
+
+def test_script_goes_on_where_it_stopped(script):
+    """Two rows, one seed, then a second seed, which keeps the first."""
     lines = []
     for seeds in ("1", "2"):
-        subprocess.run([*command, "--seeds", seeds], cwd=tmp_path, env=environment, check=True, capture_output=True)
-        lines.append(file.read_text().splitlines())
+        process = script("--rows", "plain", "ema", "--seeds", seeds)
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+        lines.append(script.file.read_text().splitlines())
     first, second = lines
     assert second[:2] == first
     runs = [json.loads(line) for line in second]
     assert [(run["row"], run["seed"]) for run in runs] == [("plain", 0), ("ema", 0), ("plain", 1), ("ema", 1)]
     assert all(math.isfinite(run["test_loss"]) and run["protocol"] == "reduced" for run in runs)
+
+
+def test_a_run_that_fails_does_not_cost_the_others(script):
+    wild = "{'wild': Row('plain', '', False, {}, {'cutout': -1})}"
+    process = script("--rows", "wild", "plain", "--seeds", "1", rows=wild)
+    _, errors = process.communicate()
+    assert process.returncode == 1 and "wild, seed 0: cutout" in errors
+    (run,) = map(json.loads, script.file.read_text().splitlines())
+    assert run["row"] == "plain"
+
+
+@pytest.mark.parametrize("everybody", [True, False], ids=["Ctrl-C", "SIGKILL of the parent"])
+def test_workers_end_with_the_script(script, everybody):
+    process = script("--rows", "plain", "--seeds", "2", epochs=100_000)
+    workers = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    if not workers.exists():
+        process.kill()
+        pytest.skip("this system does not list the children of a process")
+    while len(workers.read_text().split()) < 2:  # a worker, and Python's own resource tracker
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.1)
+    time.sleep(8)  # for it to import torch and to train
+    if everybody:
+        os.killpg(process.pid, signal.SIGINT)
+        assert "goes on with the runs that are missing" in process.communicate(timeout=30)[1]
+    else:
+        process.kill()
+        process.wait()
+    for _ in range(100):  # until nobody of the group is left
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGKILL)
+    pytest.fail("a worker goes on without its parent")
