@@ -1603,11 +1603,11 @@ _WHAT_IT_SHOWS = {
         False,
         "sums in another order round in another way, and training makes the difference grow.",
     ),
-    "same seed, CPU, threads and versions, other weights: something is broken": (
+    "same seed, same CPU setup, other weights: something is broken": (
         True,
         "then all sums are done in one order, so all bits must agree. Something is not fixed that should be.",
     ),
-    "a notebook without outputs passes nbval: its cells print what they should": (
+    "a page without outputs passes nbval: its cells are right": (
         False,
         "there was nothing to compare them with.",
     ),

@@ -1584,8 +1584,8 @@ CH13_CLAIMS = {
     "the hash is the recorded one: these are the recorded bytes": True,
     "the hash is the recorded one: the recorded accuracy is right": False,
     "same seed, another machine, other weights: something is broken": False,
-    "same seed, CPU, threads and versions, other weights: something is broken": True,
-    "a notebook without outputs passes nbval: its cells print what they should": False,
+    "same seed, same CPU setup, other weights: something is broken": True,
+    "a page without outputs passes nbval: its cells are right": False,
     "a test passes: it would fail if the code were wrong": False,
 }
 

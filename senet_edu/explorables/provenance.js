@@ -33,7 +33,7 @@ SE.figure("se-provenance", (root, { links, files }, self) => {
     const lines = (source ?? "The tests are in the repository. They do not come with the installed package.").split("\n");
     pre.replaceChildren(...lines.map((text, i) => {
       const indent = text.length - text.trimStart().length + 4;
-      const style = `padding-left: calc(${indent}ch + 8px); text-indent: -${indent}ch`;
+      const style = `--in: ${indent}`;
       return h(marks.includes(i) ? "mark" : "span", { class: "line", style }, text || " ");
     }));
     const first = pre.querySelector("mark");
@@ -114,8 +114,8 @@ SE.figure("se-provenance", (root, { links, files }, self) => {
       code { font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
       pre { background: var(--control); border: 1px solid var(--line); border-radius: 7px; font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace;
         height: 15.5em; margin: 0; overflow: auto; padding: 6px 0; position: relative; }
-      pre.code { height: 12em; }
-      .line { display: block; overflow-wrap: anywhere; padding-right: 8px; white-space: pre-wrap; }
+      pre.code { height: 14.8em; }
+      .line { --hang: 99; display: block; overflow-wrap: anywhere; padding: 0 8px 0 calc(min(var(--in), var(--hang)) * 1ch + 8px); text-indent: calc(min(var(--in), var(--hang)) * -1ch); white-space: pre-wrap; }
       mark { background: color-mix(in srgb, var(--tone) 24%, transparent); box-shadow: inset 4px 0 var(--tone); color: inherit; }
       .held { margin: 8px 0 0; min-height: 4.4em; }
       table { border-collapse: collapse; font-size: 14px; margin: 10px 0; width: 100%; }
@@ -140,6 +140,7 @@ SE.figure("se-provenance", (root, { links, files }, self) => {
         th { white-space: normal; overflow-wrap: anywhere; }
         .formula { font-size: 19px; }
         pre { font-size: 12px; }
+        .line { --hang: 10; }
       }`),
     h("h3", {}, "How was it made?"),
     h("div", { class: "row" }, which),
