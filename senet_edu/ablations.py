@@ -104,7 +104,7 @@ class Protocol:
         return ImageData(name, train, data.train_labels, test, data.test_labels, data.classes)
 
 
-REDUCED = Protocol("reduced", "resnet8", side=16, train_images=12_800, epochs=2, batch_size=128, lr=0.25)
+REDUCED = Protocol("reduced", "resnet8", side=16, train_images=50_000, epochs=2, batch_size=128, lr=0.25)
 FULL = Protocol("full", "resnet20", side=32, train_images=50_000, epochs=100, batch_size=512, lr=0.5)
 
 
