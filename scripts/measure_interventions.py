@@ -126,13 +126,13 @@ def measure(data: ImageData, seeds: int, workers: int) -> dict[str, Any]:
     }
 
 
-def rounded(value: Any) -> Any:
-    """Floats to six decimals, at any depth."""
+def rounded(value: Any, decimals: int = 6) -> Any:
+    """Floats to so many decimals, at any depth."""
     if isinstance(value, dict):
-        return {key: rounded(v) for key, v in value.items()}
+        return {key: rounded(v, decimals) for key, v in value.items()}
     if isinstance(value, list | tuple):
-        return [rounded(v) for v in value]
-    return round(value, 6) if isinstance(value, float) else value
+        return [rounded(v, decimals) for v in value]
+    return round(value, decimals) if isinstance(value, float) else value
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from measure_interventions import rounded
 from torch import Tensor, nn
 
 from senet_edu import load_cifar10, zoo
@@ -143,15 +144,6 @@ def measure(data: ImageData, variants: dict[str, Variant], reference: int = 500)
     return results
 
 
-def rounded(value: Any) -> Any:
-    """Floats to five decimals, at any depth."""
-    if isinstance(value, dict):
-        return {key: rounded(v) for key, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [rounded(v) for v in value]
-    return round(value, 5) if isinstance(value, float) else value
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, help="training images, as many of each class; all when left out")
@@ -167,7 +159,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "seconds": round(time.perf_counter() - started)
     }
     # One line: with a number a line the histograms would take ten times the space.
-    args.out.write_text(json.dumps(rounded(results), separators=(",", ":")) + "\n")
+    args.out.write_text(json.dumps(rounded(results, 5), separators=(",", ":")) + "\n")
     print(f"{args.out.name}: {args.out.stat().st_size:,} bytes, {results['about']['seconds']} s")
 
 

@@ -58,6 +58,22 @@ def _unanswered(function: Callable[..., Any], *inputs: Any) -> bool:
         return False
 
 
+def _judge_claims(answers: Mapping[str, Any], claims: Mapping[str, tuple[bool, str]], praise: str) -> None:
+    """Judge sentences that are True or False; `claims` has the right answer to each, and why."""
+
+    def test(answers: Mapping[str, Any]) -> str | None:
+        for claim, (holds, why) in claims.items():
+            if claim not in answers:
+                return f"there is no answer for {claim!r}."
+            if answers[claim] not in (True, False):
+                return f"{claim}: answer True or False, not {answers[claim]!r}."
+            if answers[claim] != holds:
+                return f"{claim}? {why}"
+        return None
+
+    judge(... if any(answer is ... for answer in answers.values()) else answers, test, praise)
+
+
 def _close(got: Tensor, wanted: Tensor) -> bool:
     return got.shape == wanted.shape and bool(torch.allclose(got.double(), wanted.double(), atol=1e-5))
 
@@ -1312,35 +1328,34 @@ def starting_bias(bias_for: Callable[[float], float]) -> None:
     judge(answer, test, "The logit, the inverse of the sigmoid: 0.5 gives 0, and near 0 and 1 it grows without limit.")
 
 
-_WHY_HALF = {
-    "W1 = 0": "the hidden units are zero, and with them the gradient of W2. What comes back to W1 has to pass the "
-    "ReLU, whose slope at zero is 0 in PyTorch.",
-    "W2 = 0": "the hidden units are not zero, and the gradient of W2 is made of them. W1 has none in the first step, "
-    "because it comes through W2. In the second step W2 is no longer zero.",
-    "all off": "the hidden units are zero, and with them the gradient of W2; and no gradient passes their ReLU to W1.",
-    "γ = 0": "the batch norm in front gets a gradient of its own, from the rescaled maps. After one step z is no "
-    "longer zero.",
-    "width 0": "count its weights.",
+_LEAVES_HALF = {
+    "W1 = 0": (
+        False,
+        "the hidden units are zero, and with them the gradient of W2. What comes back to W1 has to pass the ReLU, "
+        "whose slope at zero is 0 in PyTorch.",
+    ),
+    "W2 = 0": (
+        True,
+        "the hidden units are not zero, and the gradient of W2 is made of them. W1 has none in the first step, because "
+        "it comes through W2. In the second step W2 is no longer zero.",
+    ),
+    "all off": (
+        False,
+        "the hidden units are zero, and with them the gradient of W2; and no gradient passes their ReLU to W1.",
+    ),
+    "γ = 0": (
+        True,
+        "the batch norm in front gets a gradient of its own, from the rescaled maps. After one step z is no longer "
+        "zero.",
+    ),
+    "width 0": (False, "count its weights."),
 }
-"""Five blocks whose gates are all one half, and what a reader should look at."""
+"""Five blocks whose gates are all one half: whether they leave it, and what a reader should look at."""
 
 
 def leaves_half(answers: Mapping[str, Any]) -> None:
     """Which of five blocks, all gates at one half, can leave it when they are trained: name to True or False."""
-    right = {"W1 = 0": False, "W2 = 0": True, "all off": False, "γ = 0": True, "width 0": False}
-
-    def test(answers: Mapping[str, Any]) -> str | None:
-        for name, leaves in right.items():
-            if name not in answers:
-                return f"there is no answer for {name!r}."
-            if answers[name] not in (True, False):
-                return f"{name}: answer True or False, not {answers[name]!r}."
-            if answers[name] != leaves:
-                return f"{name}: {_WHY_HALF[name]}"
-        return None
-
-    open_yet = any(answer is ... for answer in answers.values())
-    judge(... if open_yet else answers, test, "All five. A zero does no harm while some weight still gets a gradient.")
+    _judge_claims(answers, _LEAVES_HALF, "All five. A zero does no harm while some weight still gets a gradient.")
 
 
 # Chapter 8: does it help?
@@ -1435,20 +1450,8 @@ _WHAT_FOLLOWS = {
 
 def what_follows(answers: Mapping[str, Any]) -> None:
     """Which of five sentences follow from a table of differences with 95 % intervals: sentence to True or False."""
-
-    def test(answers: Mapping[str, Any]) -> str | None:
-        for claim, (follows, why) in _WHAT_FOLLOWS.items():
-            if claim not in answers:
-                return f"there is no answer for {claim!r}."
-            if answers[claim] not in (True, False):
-                return f"{claim}: answer True or False, not {answers[claim]!r}."
-            if answers[claim] != follows:
-                return f"{claim}: {why}"
-        return None
-
-    open_yet = any(answer is ... for answer in answers.values())
     praise = "All five. A table says less than it seems to; a short interval says more."
-    judge(... if open_yet else answers, test, praise)
+    _judge_claims(answers, _WHAT_FOLLOWS, praise)
 
 
 # Chapter 13: reproduce
@@ -1621,16 +1624,4 @@ _WHAT_IT_SHOWS = {
 
 def what_it_shows(answers: Mapping[str, Any]) -> None:
     """Which of six conclusions hold: sentence to True or False."""
-
-    def test(answers: Mapping[str, Any]) -> str | None:
-        for claim, (holds, why) in _WHAT_IT_SHOWS.items():
-            if claim not in answers:
-                return f"there is no answer for {claim!r}."
-            if answers[claim] not in (True, False):
-                return f"{claim}: answer True or False, not {answers[claim]!r}."
-            if answers[claim] != holds:
-                return f"{claim}? {why}"
-        return None
-
-    open_yet = any(answer is ... for answer in answers.values())
-    judge(... if open_yet else answers, test, "All six. Each check holds one thing fast, and says nothing of the rest.")
+    _judge_claims(answers, _WHAT_IT_SHOWS, "All six. Each check holds one thing fast, and says nothing of the rest.")

@@ -1344,7 +1344,7 @@ def test_ch6_leaves_half(verdict: Callable[..., str]) -> None:
     assert verdict(check.leaves_half, right | {"γ = 0": ...}).startswith(check.OPEN)
     for name, leaves in right.items():
         line = verdict(check.leaves_half, right | {name: not leaves})
-        assert line.startswith(f"{check.CROSS} {name}: ")
+        assert line.startswith(f"{check.CROSS} {name}? ")
     assert "no answer for 'all off'" in verdict(check.leaves_half, {"W1 = 0": False, "W2 = 0": True})
     assert "answer True or False, not 'yes'" in verdict(check.leaves_half, right | {"W2 = 0": "yes"})
 
@@ -1430,7 +1430,7 @@ def test_ch8_what_follows(verdict: Callable[..., str]) -> None:
     assert verdict(check.what_follows, CH8_CLAIMS).startswith(check.TICK)
     assert verdict(check.what_follows, CH8_CLAIMS | {"A gains": ...}).startswith(check.OPEN)
     for claim, follows in CH8_CLAIMS.items():
-        assert verdict(check.what_follows, CH8_CLAIMS | {claim: not follows}).startswith(f"{check.CROSS} {claim}: ")
+        assert verdict(check.what_follows, CH8_CLAIMS | {claim: not follows}).startswith(f"{check.CROSS} {claim}? ")
     assert "True or False" in verdict(check.what_follows, CH8_CLAIMS | {"A gains": "yes"})
     assert "no answer for 'A gains'" in verdict(check.what_follows, dict(list(CH8_CLAIMS.items())[1:]))
 
