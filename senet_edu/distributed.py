@@ -51,10 +51,11 @@ def process_group(device: str | torch.device | None) -> Iterator[torch.device | 
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield device
         return
-    on_gpu = usable(device).type == "cuda"
+    # Nothing may touch a GPU before each process has chosen its own: all of them would take memory of the first.
+    on_gpu = torch.cuda.is_available() if device is None else str(device).startswith("cuda")
     if on_gpu and device is not None and torch.device(device).index is not None:
         raise ValueError(f"device must be cuda or left out under torchrun, which gives each process one; got {device}")
-    device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if on_gpu else torch.device("cpu")
+    device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if on_gpu else usable(device)
     if on_gpu:
         if device.index >= torch.cuda.device_count():
             raise ValueError(f"every process needs a GPU of its own, and there are {torch.cuda.device_count()}")
