@@ -256,7 +256,7 @@ def test_the_address_is_the_one_of_config(tracked: list[Path], repository: str) 
 def test_the_front_pages_name_the_repository(root: Path, repository: str, project: dict) -> None:
     assert project["urls"]["Repository"] == repository
     assert yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))["repository-code"] == repository
-    for page in ("README.md", "book/intro.md"):
+    for page in ("README.md", "book/index.md"):
         assert f"pip install git+{repository}" in (root / page).read_text(encoding="utf-8")
 
 
@@ -278,7 +278,7 @@ def test_another_address_is_noticed(text: str, repository: str) -> None:
 # What the front pages claim
 
 
-@pytest.mark.parametrize("page", ["README.md", "book/intro.md"])
+@pytest.mark.parametrize("page", ["README.md", "book/index.md"])
 def test_code_on_the_front_pages_runs(root: Path, page: str) -> None:
     blocks = re.findall(r"^```python\n(.*?)^```", (root / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     assert blocks
