@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ REMEDY = "Install senet_edu again, or measure anew"
 ABOUT = {
     "command": "what was typed",
     "seeds": "a list of integers",
-    "settings": "the recipe, or what else decides the numbers",
+    "recipe": "of training, where the measurement trained by one",
+    "settings": "what else decides the numbers",
     "data": "name of the data set, and how many training and test images",
     "versions": "of python, torch and senet_edu; with a GPU also cudnn and driver",
     "revision": "of the sources, see machine.revision",
@@ -35,6 +37,14 @@ ABOUT = {
     "seconds": "that it took",
 }
 """The keys of every `about`, and what they say. None: it was not recorded."""
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What a stored file holds, and the chapters that show it."""
+
+    what: str
+    chapters: tuple[str, ...]
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -62,9 +72,10 @@ def about(
     device: torch.device,
     *,
     command: str,
-    settings: Mapping[str, Any],
-    data: Mapping[str, Any] | None = None,
     seeds: Iterable[int] = (),
+    recipe: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    data: Mapping[str, Any] | None = None,
     seconds: float | None = None,
     dtype: torch.dtype | None = None,
     processes: int | None = None,
@@ -75,7 +86,7 @@ def about(
         dtype: the arithmetic, where it is not the one that training takes on this device.
         processes: where several worked at the same time without torchrun.
     """
-    found = {"command": command, "seeds": list(seeds), "settings": dict(settings), "data": data and dict(data)}
+    found = {"command": command, "seeds": list(seeds), "recipe": recipe, "settings": settings or {}, "data": data}
     found |= machine.describe(device, dtype) | {"seconds": None if seconds is None else round(seconds, 1)}
     if processes is not None:
         found["processes"] = processes
