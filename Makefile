@@ -36,8 +36,8 @@ execute: $(READY)
 train: $(READY)
 	$(BIN)/python -m senet_edu.train --recipe laptop --model resnet20 --eval-every 5 --out runs/resnet20 --resume
 	$(BIN)/python -m senet_edu.train --recipe laptop --model se_resnet20 --eval-every 5 --out runs/se_resnet20 --resume
-	$(BIN)/python scripts/ship_weights.py runs/resnet20 runs/se_resnet20
-	$(BIN)/python scripts/measure_interventions.py
+	$(BIN)/python -m senet_edu.measure.weights runs/resnet20 runs/se_resnet20
+	$(BIN)/python -m senet_edu.measure.interventions
 	$(BIN)/python scripts/draw_samples.py
 
 lint: $(READY)

@@ -20,11 +20,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from senet_edu.ablations import T975, paired
 from senet_edu.analysis import answers as answers_of
 from senet_edu.analysis import calibrate_batch_norm, class_share, gates_of
 from senet_edu.data import CLASSES
 from senet_edu.gates import find_gates, override_gates, record_gates
+from senet_edu.measure.intervals import T975, paired
 from senet_edu.resnet import BasicBlock, Bottleneck, create_model
 from senet_edu.se import SEBlock
 from senet_edu.zoo import load_pretrained

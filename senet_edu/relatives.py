@@ -99,6 +99,21 @@ class NoSqueeze(Gated):
         return self.conv2(self.relu(self.conv1(x)))  # (N, C, H, W) -> (N, C/r, H, W) -> (N, C, H, W)
 
 
+class ConstantGates(Gated):
+    """Gates that are learned and the same for every image: s = σ(v), with a vector v in place of the excitation.
+
+    What is left of SE without the sight of the image. After training they go into the weights before them (Zhong et
+    al., attention as structural reparameterization, https://arxiv.org/abs/2304.06345). C parameters; gates `(N, C)`.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.vector = nn.Parameter(torch.zeros(channels))  # every gate begins at one half, as those of SE nearly do
+
+    def logits(self, x: Tensor) -> Tensor:
+        return self.vector.expand(len(x), -1)  # (C,) -> (N, C)
+
+
 class ESE(Gated):
     """Effective SE: s = hardsigmoid(W z + b), one full C x C layer instead of a bottleneck.
 
@@ -361,6 +376,7 @@ ATTENTION: dict[str, Callable[..., nn.Module]] = {
     "se_tanh": partial(SEBlock, gate="tanh"),
     "se_softmax": partial(SEBlock, gate="softmax"),
     "no_squeeze": NoSqueeze,
+    "constant": ConstantGates,
     "eca": ECA,
     "cbam": CBAM,
     "ge_theta_minus": GatherExcite,

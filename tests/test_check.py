@@ -21,11 +21,11 @@ from torch import Tensor, nn
 from torchvision.models.resnet import Bottleneck
 
 from senet_edu import SEBlock, check, create_model, override_gates, record_gates, resnet34, se_resnet34
-from senet_edu.ablations import T975
 from senet_edu.analysis import class_share, effect, gates_of
 from senet_edu.cost import count_parameters, se_parameters
 from senet_edu.data import CLASSES, normalize
 from senet_edu.gates import find_gates
+from senet_edu.measure.intervals import T975
 from senet_edu.receptive import receptive_fields
 from senet_edu.relatives import ATTENTION, make_attention
 from senet_edu.train import Recipe, Run

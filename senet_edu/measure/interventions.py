@@ -1,30 +1,30 @@
 """Measure what happens to the answers of the shipped SE-ResNet-20 when its gates are replaced (chapter 10).
 
-    python scripts/measure_interventions.py                  # all 10,000 test images
-    python scripts/measure_interventions.py --images 250     # a small part, to try something out
+    python -m senet_edu.measure.interventions                           # all 10,000 test images
+    python -m senet_edu.measure.interventions --images 250 --out /tmp   # a small part, to try something out
 
 Six interventions, in each of the nine blocks and in all at once, those that draw lots with several seeds. Writes
-`senet_edu/results/interventions.json`.
+`interventions.json`.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from torch import Generator, Tensor, nn
 from tqdm.auto import tqdm
 
-from senet_edu import load_cifar10, load_pretrained, zoo
+from senet_edu import store, zoo
 from senet_edu.analysis import (
     BY_CHANCE,
     INTERVENTIONS,
@@ -35,8 +35,14 @@ from senet_edu.analysis import (
     replace_gates,
     toward_donor,
 )
-from senet_edu.data import ImageData
-from senet_edu.train import Recipe, describe_run
+from senet_edu.data import ImageData, load_cifar10
+from senet_edu.zoo import load_pretrained
+
+HOLDS = {
+    "results/interventions.json": store.Holding(
+        "accuracy after gates were replaced, by block and class", ("10_are_gates_explanations",)
+    ),
+}
 
 T = TypeVar("T")
 NETWORK = "se_resnet20"
@@ -126,36 +132,34 @@ def measure(data: ImageData, seeds: int, workers: int) -> dict[str, Any]:
     }
 
 
-def rounded(value: Any, decimals: int = 6) -> Any:
-    """Floats to so many decimals, at any depth."""
-    if isinstance(value, dict):
-        return {key: rounded(v, decimals) for key, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [rounded(v, decimals) for v in value]
-    return round(value, decimals) if isinstance(value, float) else value
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=10_000, help="test images, as many of each class")
-    parser.add_argument("--train-images", type=int, default=10_000, help="for the mean gates")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--workers", type=int, default=torch.get_num_threads())
-    args = parser.parse_args()
+def main(argv: Sequence[str] | None = None) -> None:
+    argv = sys.argv[1:] if argv is None else list(argv)
+    parser = argparse.ArgumentParser(
+        "python -m senet_edu.measure.interventions",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--images", type=int, default=10_000, help="test images, as many of each class (%(default)s)")
+    parser.add_argument("--train-images", type=int, default=10_000, help="for the mean gates (%(default)s)")
+    parser.add_argument("--seeds", type=int, default=5, help="(%(default)s)")
+    parser.add_argument("--workers", type=int, default=torch.get_num_threads(), help="threads (%(default)s)")
+    parser.add_argument("--out", type=Path, default=store.RESULTS, help="folder (%(default)s)")
+    args = parser.parse_args(argv)
     torch.set_num_threads(1)
     data = load_cifar10(download=False).subset(train=args.train_images, test=args.images)
     started = time.perf_counter()
     results = measure(data, args.seeds, args.workers)
-    command = shlex.join(["python", "scripts/measure_interventions.py", *sys.argv[1:]])
-    about = describe_run(Recipe(NETWORK), data, torch.device("cpu"), command)
-    results["about"] = {key: about[key] for key in ("command", "versions", "hardware")} | {
-        "workers": args.workers,
-        "seconds": round(time.perf_counter() - started),
-    }
-    zoo.RESULTS.mkdir(exist_ok=True)
-    path = zoo.RESULTS / "interventions.json"
-    path.write_text(json.dumps(rounded(results), indent=1) + "\n")
-    print(f"{path.name}: {results['accuracy']:.2%} untouched, {results['about']['seconds']} s")
+    about = store.about(
+        torch.device("cpu"),
+        command=shlex.join([*parser.prog.split(), *argv]),
+        seeds=range(args.seeds),
+        settings={"network": NETWORK, "batch": BATCH, "workers": args.workers},
+        data={"name": data.name, "train": len(data.train_images), "test": len(data.test_images)},
+        seconds=time.perf_counter() - started,
+        dtype=torch.float32,
+    )
+    path = store.keep("interventions", store.rounded(results), about, folder=args.out)
+    print(f"{path.name}: {results['accuracy']:.2%} untouched, {about['seconds']:.0f} s")
 
 
 if __name__ == "__main__":

@@ -1,18 +1,16 @@
 """Record how the gates of SE-ResNet-20 leave one half while it is trained (chapter 6).
 
-    python scripts/record_learning.py                                           # all 50,000 training images
-    python scripts/record_learning.py --images 1000 --out /tmp/learning.json    # a small part, to try something out
+    python -m senet_edu.measure.learning                                        # all 50,000 training images
+    python -m senet_edu.measure.learning --images 1000 --out /tmp               # a small part, to try something out
 
 Trains the variants below for two epochs on images of 16x16 pixels, on one thread. On the way it stops at steps that are
-evenly spaced on a logarithmic scale, and looks at the gates of the same test images each time. Writes
-`senet_edu/results/learning.json`.
+evenly spaced on a logarithmic scale, and looks at the gates of the same test images each time. Writes `learning.json`.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
-import json
 import math
 import shlex
 import sys
@@ -23,14 +21,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from measure_interventions import rounded
 from torch import Tensor, nn
 
-from senet_edu import load_cifar10, zoo
+from senet_edu import store
 from senet_edu.analysis import calibrate_batch_norm, gates_of
-from senet_edu.data import ImageData
-from senet_edu.train import Recipe, describe_run, train
+from senet_edu.data import ImageData, load_cifar10
+from senet_edu.measure.ablations import shrink
+from senet_edu.train import Recipe, train
+
+HOLDS = {
+    "results/learning.json": store.Holding("gates recorded while networks were trained", ("06_learning_to_gate",)),
+}
 
 SIZE = 16  # side of all images, px
 BINS = 41  # an odd number, so that one half is the middle of a bin
@@ -56,12 +57,6 @@ VARIANTS = {
 def steps_to_record(total: int, count: int = 30) -> list[int]:
     """Steps from 0 to the last, evenly spaced in log(1 + step) up to rounding; fewer than `count`, as none is twice."""
     return sorted({round(math.expm1(math.log1p(total) * k / (count - 1))) for k in range(count)})
-
-
-def shrink(images: Tensor) -> Tensor:
-    """uint8 images `(N, 3, H, W)` to `(N, 3, SIZE, SIZE)`, by the filter that training uses."""
-    small = F.interpolate(images.float(), size=(SIZE, SIZE), mode="bilinear", antialias=True)
-    return small.round().clamp(0, 255).byte()
 
 
 def histogram(gates: Tensor) -> list[int]:
@@ -116,8 +111,8 @@ def record(recipe: Recipe, data: ImageData, reference: Tensor, images: Tensor) -
 
 def measure(data: ImageData, variants: dict[str, Variant], reference: int = 500) -> dict[str, Any]:
     """Record all variants with all their seeds; of the first seed the histograms are kept, too."""
-    images = shrink(data.test_images)
-    calibration = shrink(data.subset(train=reference).train_images)
+    images = shrink(data.test_images, SIZE)
+    calibration = shrink(data.subset(train=reference).train_images, SIZE)
     results: dict[str, Any] = {
         "data": data.name,
         "train_images": len(data.train_images),
@@ -145,22 +140,30 @@ def measure(data: ImageData, variants: dict[str, Variant], reference: int = 500)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    argv = sys.argv[1:] if argv is None else list(argv)
+    parser = argparse.ArgumentParser(
+        "python -m senet_edu.measure.learning",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--images", type=int, help="training images, as many of each class; all when left out")
-    parser.add_argument("--out", type=Path, default=zoo.RESULTS / "learning.json")
+    parser.add_argument("--out", type=Path, default=store.RESULTS, help="folder (%(default)s)")
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
     data = load_cifar10(download=False).subset(train=args.images, test=250)
     started = time.perf_counter()
     results = measure(data, VARIANTS)
-    command = shlex.join(["python", "scripts/record_learning.py", *(sys.argv[1:] if argv is None else argv)])
-    about = describe_run(RECIPE, data, torch.device("cpu"), command)
-    results["about"] = {key: about[key] for key in ("command", "recipe", "versions", "hardware", "precision")} | {
-        "seconds": round(time.perf_counter() - started)
-    }
-    # One line: with a number a line the histograms would take ten times the space.
-    args.out.write_text(json.dumps(rounded(results, 5), separators=(",", ":")) + "\n")
-    print(f"{args.out.name}: {args.out.stat().st_size:,} bytes, {results['about']['seconds']} s")
+    about = store.about(
+        torch.device("cpu"),
+        command=shlex.join([*parser.prog.split(), *argv]),
+        seeds=sorted({seed for variant in VARIANTS.values() for seed in variant.seeds}),
+        recipe=asdict(RECIPE),
+        settings={"variants": {name: variant.model_options for name, variant in VARIANTS.items()}},
+        data={"name": data.name, "train": len(data.train_images), "test": len(data.test_images)},
+        seconds=time.perf_counter() - started,
+    )
+    path = store.keep("learning", store.rounded(results, 5), about, folder=args.out)
+    print(f"{path.name}: {path.stat().st_size:,} bytes, {about['seconds']:.0f} s")
 
 
 if __name__ == "__main__":

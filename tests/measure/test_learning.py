@@ -7,14 +7,13 @@ import math
 from typing import Any
 
 import pytest
-import record_learning
 import torch
-import torch.nn.functional as F
 
-from senet_edu import create_model, record_gates
+from senet_edu import create_model, record_gates, store
 from senet_edu.data import load_data, normalize, procedural
-from senet_edu.train import Recipe
-from senet_edu.zoo import load_results
+from senet_edu.measure import learning
+from senet_edu.measure.ablations import shrink
+from senet_edu.train import Recipe, train
 
 KEYS = ("mean", "distance", "spread", "at_half")
 
@@ -23,33 +22,24 @@ KEYS = ("mean", "distance", "spread", "at_half")
 
 
 def test_steps_run_from_the_first_to_the_last_on_a_logarithmic_scale() -> None:
-    steps = record_learning.steps_to_record(780)
+    steps = learning.steps_to_record(780)
     assert steps[0] == 0 and steps[-1] == 780 and 20 < len(steps) <= 30
     assert steps == sorted(set(steps))
     late = [step for step in steps if step > 30]
     ratios = [(b + 1) / (a + 1) for a, b in zip(late, late[1:])]
     assert max(ratios) / min(ratios) < 1.05
-    assert record_learning.steps_to_record(1) == [0, 1]
-
-
-def test_images_shrink_as_in_training() -> None:
-    images = procedural(train=10, test=10).test_images
-    small = record_learning.shrink(images)
-    assert small.shape == (10, 3, 16, 16) and small.dtype == torch.uint8
-    size = {"size": (16, 16), "mode": "bilinear", "antialias": True}
-    off = normalize(small) - F.interpolate(normalize(images), **size)
-    assert off.abs().max() < 0.51 / 255 / 0.24  # half a level of gray, divided by the standard deviation
+    assert learning.steps_to_record(1) == [0, 1]
 
 
 def test_one_half_is_the_middle_of_a_bin() -> None:
-    counts = record_learning.histogram(torch.tensor([[0.5, 0.5 - 0.012], [0.5 + 0.012, 0.0]]))
-    assert len(counts) == record_learning.BINS and sum(counts) == 4
-    assert counts[record_learning.BINS // 2] == 3 and counts[0] == 1
+    counts = learning.histogram(torch.tensor([[0.5, 0.5 - 0.012], [0.5 + 0.012, 0.0]]))
+    assert len(counts) == learning.BINS and sum(counts) == 4
+    assert counts[learning.BINS // 2] == 3 and counts[0] == 1
 
 
 def test_numbers_of_a_block() -> None:
     gates = torch.tensor([[0.5, 0.5], [0.5, 0.9], [0.5, 0.5], [0.3, 0.5]])
-    found = record_learning.numbers(gates)
+    found = learning.numbers(gates)
     assert found == {
         "mean": pytest.approx(4.2 / 8),
         "distance": pytest.approx(0.6 / 8),
@@ -60,9 +50,9 @@ def test_numbers_of_a_block() -> None:
 
 def test_gates_are_those_of_a_training_step_and_the_model_stays_as_it_is() -> None:
     model = create_model("se_resnet20", reduction=4)
-    images = record_learning.shrink(procedural(train=10, test=40).test_images)
+    images = shrink(procedural(train=10, test=40).test_images, learning.SIZE)
     before = copy.deepcopy(model.state_dict())
-    found = record_learning.gates_now(model, images, images)
+    found = learning.gates_now(model, images, images)
     assert model.training
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     with record_gates(model) as expected, torch.no_grad():
@@ -75,21 +65,21 @@ def test_gates_are_those_of_a_training_step_and_the_model_stays_as_it_is() -> No
 def test_a_tiny_recording_is_whole_and_does_not_change_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
     data = procedural(train=48, test=20)
     recipe = Recipe("se_resnet20", epochs=2, batch_size=24, sizes=((0.0, 16),))
-    monkeypatch.setattr(record_learning, "RECIPE", recipe)
+    monkeypatch.setattr(learning, "RECIPE", recipe)
     variants = {
-        "standard": record_learning.Variant("r = 4", {"reduction": 4}, (0, 1)),
-        "zero_init": record_learning.Variant("zero", {"reduction": 4, "zero_init_residual": True}),
+        "standard": learning.Variant("r = 4", {"reduction": 4}, (0, 1)),
+        "zero_init": learning.Variant("zero", {"reduction": 4, "zero_init_residual": True}),
     }
-    results = record_learning.measure(data, variants, reference=30)
+    results = learning.measure(data, variants, reference=30)
     assert (results["images"], results["calibration_images"]) == (20, 30)
     assert not results["whole_training_set"]
     assert results["steps"] == [0, 1, 2, 3, 4]
     looks_right(results)
     assert results["variants"]["zero_init"]["at_half"][0][0] == [1.0] * 9  # all of them, before the first step
-    once = record_learning.train(recipe, data=data, device="cpu", eval_every=2, progress=False)
-    again = record_learning.train(
+    once = train(recipe, data=data, device="cpu", eval_every=2, progress=False)
+    again = train(
         recipe, data=data, device="cpu", eval_every=2, progress=False,
-        on_step=lambda step, model: record_learning.gates_now(model, data.test_images, data.test_images),
+        on_step=lambda step, model: learning.gates_now(model, data.test_images, data.test_images),
     )  # fmt: skip
     for name, tensor in once.model.state_dict().items():
         assert torch.equal(tensor, again.model.state_dict()[name]), name
@@ -119,17 +109,17 @@ def looks_right(results: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def results() -> dict[str, Any]:
-    return load_results("learning")
+    return store.load("learning")
 
 
 def test_the_recording_is_whole_and_small(root: Any, results: dict[str, Any]) -> None:
     assert results["data"] == "cifar10" and results["train_images"] == 50_000 and results["whole_training_set"]
-    assert results["images"] == 250 and results["size"] == record_learning.SIZE
-    assert results["bins"] == record_learning.BINS
-    assert results["steps"] == record_learning.steps_to_record(2 * (50_000 // 128))
+    assert results["images"] == 250 and results["size"] == learning.SIZE
+    assert results["bins"] == learning.BINS
+    assert results["steps"] == learning.steps_to_record(2 * (50_000 // 128))
     assert len(results["blocks"]) == 9
     assert {name: (one["what"], one["model_options"]) for name, one in results["variants"].items()} == {
-        name: (one.what, one.model_options) for name, one in record_learning.VARIANTS.items()
+        name: (one.what, one.model_options) for name, one in learning.VARIANTS.items()
     }
     looks_right(results)
     assert (root / "senet_edu" / "results" / "learning.json").stat().st_size < 150_000
@@ -137,7 +127,7 @@ def test_the_recording_is_whole_and_small(root: Any, results: dict[str, Any]) ->
 
 def test_the_recording_says_how_to_make_it_again(results: dict[str, Any]) -> None:
     about = results["about"]
-    assert about["command"] == "python scripts/record_learning.py"
+    assert "learning" in about["command"]
     assert about["recipe"]["epochs"] == 2 and about["recipe"]["sizes"] == [[0.0, 16]]
     assert about["hardware"] and about["seconds"] > 0 and {"python", "torch"} <= set(about["versions"])
     assert [len(one["seeds"]) for one in results["variants"].values()] == [3, 1, 1]
@@ -148,11 +138,11 @@ def test_the_recording_begins_where_chapter_6_says(results: dict[str, Any]) -> N
     data = load_data()
     if data.name != "cifar10":
         pytest.skip(data.note)
-    images = record_learning.shrink(data.subset(test=results["images"]).test_images)
-    reference = record_learning.shrink(data.subset(train=results["calibration_images"]).train_images)
+    images = shrink(data.subset(test=results["images"]).test_images, learning.SIZE)
+    reference = shrink(data.subset(train=results["calibration_images"]).train_images, learning.SIZE)
     for one in results["variants"].values():
         torch.manual_seed(one["seeds"][0])
-        gates = record_learning.gates_now(create_model("se_resnet20", **one["model_options"]), reference, images)
+        gates = learning.gates_now(create_model("se_resnet20", **one["model_options"]), reference, images)
         for k, s in enumerate(gates.values()):
-            for key, value in record_learning.numbers(s).items():
+            for key, value in learning.numbers(s).items():
                 assert value == pytest.approx(one[key][0][0][k], abs=1e-3 if key != "at_half" else 0.01), key
