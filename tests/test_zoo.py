@@ -122,7 +122,7 @@ def test_a_damaged_index_or_history_is_named_with_the_remedy(copy, damage):
 def test_a_history_without_its_last_epoch_is_not_whole(copy):
     path = copy / "resnet20.history.jsonl"
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
-    with pytest.raises(ValueError, match="is damaged: it has 49 epochs, and the run had 50. Install senet_edu again"):
+    with pytest.raises(ValueError, match="is damaged: it has 99 epochs, and the run had 100. Install senet_edu again"):
         zoo.load_history("resnet20")
 
 
