@@ -166,7 +166,7 @@ MANY = ("plain", STANDARD, "frozen", "constant", "wide", "eca")
 """The rows that answer the chapter's questions; they get more seeds."""
 REDUCED = Protocol(
     "reduced",
-    Recipe("se_resnet8", {"reduction": 4}, epochs=4, batch_size=128, lr=0.25, sizes=((0.0, 16),)),
+    Recipe("se_resnet8", {"reduction": 4}, epochs=8, batch_size=128, lr=0.25, sizes=((0.0, 16),)),
     {"": 5} | dict.fromkeys(MANY, 8),
 )
 FULL = Protocol(
