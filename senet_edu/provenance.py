@@ -88,7 +88,7 @@ def _made(path: Path) -> dict[str, Any]:
         seconds = sum(row["seconds"] for row in zoo.load_history(name))
         return _fields([{**about, "seeds": [about["recipe"]["seed"]], "seconds": seconds}])
     if path.suffix == ".jsonl":  # a run a line
-        return _fields([run.get("about", {}) for run in store.load_runs(path)])
+        return _fields([run.get("about", {}) for run in store.load_runs(path.stem, folder=path.parent)])
     return _fields([store.read_json(path).get("about", {})])
 
 

@@ -135,8 +135,8 @@ def _dumped(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def keep_runs(path: Path, runs: Iterable[Mapping[str, Any]]) -> None:
-    """Store runs, one a line, each with its own `about`.
+def keep_runs(name: str, runs: Iterable[Mapping[str, Any]], *, folder: Path | None = None) -> Path:
+    """Store runs as `results/NAME.jsonl`, one a line, each with its own `about`. Returns the path.
 
     Raises:
         OSError: the file cannot be written; an earlier one is kept.
@@ -145,8 +145,10 @@ def keep_runs(path: Path, runs: Iterable[Mapping[str, Any]]) -> None:
     runs = list(runs)
     for run in runs:
         complete(run["about"])
+    path = (folder or RESULTS) / f"{name}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, "".join(json.dumps(run, ensure_ascii=False) + "\n" for run in runs).encode())
+    return path
 
 
 def load(name: str, *, folder: Path | None = None) -> dict[str, Any]:
@@ -156,22 +158,25 @@ def load(name: str, *, folder: Path | None = None) -> dict[str, Any]:
         FileNotFoundError: there is no such measurement; it names those that there are.
         ValueError: the file is damaged; it names the file and the remedy.
     """
-    folder = folder or RESULTS
-    path = folder / f"{name}.json"
-    if not path.exists():
-        known = ", ".join(sorted(one.stem for one in folder.glob("*.json"))) or "none"
-        raise FileNotFoundError(f"name {name!r} is not a stored measurement; there are {known}")
-    return read_json(path)
+    return read_json(_existing(name, "json", folder or RESULTS))
 
 
-def load_runs(path: Path) -> list[dict[str, Any]]:
+def load_runs(name: str, *, folder: Path | None = None) -> list[dict[str, Any]]:
     """Stored runs, a dictionary each, with every key of `ABOUT` under `about`.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: a line of it is damaged; it names file, line and remedy.
+        FileNotFoundError: there are no such runs; it names those that there are.
+        ValueError: a line of the file is damaged; it names file, line and remedy.
     """
-    return read_lines(path)
+    return read_lines(_existing(name, "jsonl", folder or RESULTS))
+
+
+def _existing(name: str, kind: str, folder: Path) -> Path:
+    path = folder / f"{name}.{kind}"
+    if not path.exists():
+        known = ", ".join(sorted(one.stem for one in folder.glob(f"*.{kind}"))) or "none"
+        raise FileNotFoundError(f"name {name!r} is not a stored measurement; there are {known}")
+    return path
 
 
 def read_json(path: Path, remedy: str = REMEDY) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from senet_edu import provenance, store, zoo
 from senet_edu.explorables.provenance import chapter_title, formula_html, formula_spoken
 from senet_edu.provenance import MAP, duration, marked, records, source_of_code, source_of_test, stored
 
+NOT_YET = ("gpu.jsonl", "ablations_full.jsonl", "ablations_full_cifar100.jsonl", "ablations_cifar100.jsonl")
+"""Files that no machine has measured so far."""
 LINKS = pytest.mark.parametrize("link", MAP, ids=lambda link: link.key)
 
 
@@ -38,7 +40,8 @@ def test_every_stored_file_has_a_record_and_no_other() -> None:
     package = Path(zoo.__file__).parent
     there = {f"{folder}/{path.name}" for folder in ("results", "weights") for path in (package / folder).iterdir()}
     assert {record.path for record in records()} == there
-    assert set(stored()) == there, "a new file: say in HOLDS of its measurement what it is, and which chapters show it"
+    assert there <= set(stored()), "a new file: say in HOLDS of its measurement what it is, and which chapters show it"
+    assert set(stored()) - there <= {f"results/{name}" for name in NOT_YET}
 
 
 def test_records_say_what_the_files_say() -> None:
@@ -81,14 +84,14 @@ def uses(path: str) -> str:
     folder, file = path.split("/")
     name = file.partition(".")[0]
     if folder == "results":
-        return r"ablations\.load\(" if name == "ablations" else rf'store\.load\("{name}"\)'
+        return r"ablations\.load\(" if name.startswith("ablations") else rf'store\.load(_runs)?\("{name}"\)'
     if name == "manifest":
         return r"\bfacts\("
     function = "load_history" if "history" in file else "load_pretrained"
     return rf'(?s){function}\("{name}"\)|"{name}".*{function}\(name\)'
 
 
-@pytest.mark.parametrize("path", stored())
+@pytest.mark.parametrize("path", [record.path for record in records()])
 def test_the_chapters_of_a_file_are_those_that_use_it(path: str, chapters: dict[str, str]) -> None:
     found = tuple(name for name, code in chapters.items() if re.search(uses(path), code))
     assert found == stored()[path].chapters

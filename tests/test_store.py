@@ -70,8 +70,8 @@ def test_what_is_kept_is_loaded(tmp_path: Path) -> None:
 
 def test_runs_that_are_kept_are_loaded(tmp_path: Path) -> None:
     runs = [{"row": name, "about": about()} for name in ("a", "b")]
-    store.keep_runs(tmp_path / "x.jsonl", runs)
-    assert store.load_runs(tmp_path / "x.jsonl") == runs
+    store.keep_runs("x", runs, folder=tmp_path)
+    assert store.load_runs("x", folder=tmp_path) == runs
 
 
 def test_about_has_all_keys_and_no_other(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_about_has_all_keys_and_no_other(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=f"missing or unknown: {name}"):
             store.keep("x", {}, wrong, folder=tmp_path)
         with pytest.raises(ValueError, match=f"missing or unknown: {name}"):
-            store.keep_runs(tmp_path / "x.jsonl", [{"about": wrong}])
+            store.keep_runs("x", [{"about": wrong}], folder=tmp_path)
     with pytest.raises(ValueError, match="numbers must not have a key 'about'"):
         store.keep("x", {"about": 1}, made, folder=tmp_path)
     assert os.listdir(tmp_path) == []
@@ -93,6 +93,8 @@ def test_a_missing_measurement_says_what_there_is(tmp_path: Path) -> None:
         store.load("sped")
     with pytest.raises(FileNotFoundError, match="'sped' is not a stored measurement; there are none"):
         store.load("sped", folder=tmp_path)
+    with pytest.raises(FileNotFoundError, match="'ablation' is not a stored measurement; there are ablations"):
+        store.load_runs("ablation")
 
 
 @pytest.mark.parametrize("damage", [b"", b'{"a": 1', b"[1]\n", b'{"a": "\xff"}', b"null"], ids=repr)
@@ -115,14 +117,14 @@ def test_a_damaged_measurement_is_named_with_the_remedy(tmp_path: Path, damage: 
 def test_a_damaged_line_is_named_with_the_remedy(tmp_path: Path, damage: bytes, where: str) -> None:
     (tmp_path / "x.jsonl").write_bytes(damage)
     with pytest.raises(ValueError, match=where) as error:
-        store.load_runs(tmp_path / "x.jsonl")
+        store.load_runs("x", folder=tmp_path)
     assert "Install senet_edu again, or measure anew." in str(error.value)
 
 
 @pytest.mark.parametrize("path", sorted(store.RESULTS.iterdir()), ids=lambda path: path.name)
 def test_every_stored_result_has_the_one_shape(path: Path) -> None:
     assert path.suffix in (".json", ".jsonl")
-    found = store.load_runs(path) if path.suffix == ".jsonl" else [store.read_json(path)]
+    found = store.load_runs(path.stem) if path.suffix == ".jsonl" else [store.load(path.stem)]
     assert found
     for one in found:
         store.complete(one["about"])

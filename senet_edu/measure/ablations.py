@@ -59,6 +59,7 @@ HOLDS = {
     "results/ablations.jsonl": store.Holding(
         "accuracy of each run of chapter 8’s variants", ("07_train_cifar10", "08_does_it_help")
     ),
+    "results/ablations_cifar100.jsonl": store.Holding("the same on CIFAR-100, a few rows", ("08_does_it_help",)),
 }
 
 
@@ -165,7 +166,7 @@ MANY = ("plain", STANDARD, "frozen", "constant", "wide", "eca")
 """The rows that answer the chapter's questions; they get more seeds."""
 REDUCED = Protocol(
     "reduced",
-    Recipe("se_resnet8", {"reduction": 4}, epochs=4, batch_size=128, lr=0.25, sizes=((0.0, 16),)),
+    Recipe("se_resnet8", {"reduction": 4}, epochs=8, batch_size=128, lr=0.25, sizes=((0.0, 16),)),
     {"": 5} | dict.fromkeys(MANY, 8),
 )
 FULL = Protocol(
@@ -218,7 +219,7 @@ def load(protocol: Protocol = REDUCED, data: str = "cifar10") -> list[dict[str, 
     file = path(protocol, data)
     if not file.exists():
         raise FileNotFoundError(f"protocol {protocol.name!r} was not measured on {data}: {file.name} is not there")
-    runs = store.load_runs(file)
+    runs = store.load_runs(file.stem, folder=file.parent)
     twice = [key for key, count in Counter((run["row"], run["seed"]) for run in runs).items() if count > 1]
     if twice:
         raise ValueError(f"{file} is damaged: it has {len(twice)} runs twice, the first is {twice[0]}. {store.REMEDY}.")
@@ -290,11 +291,16 @@ def run(
     return results(protocol, name, seed, found, done.model, facts)
 
 
+def same_recipe(about: Mapping[str, Any], recipe: Recipe) -> bool:
+    """Whether a run was made by this recipe. An entry that its own recipe does not name is the default one."""
+    now, usual = (json.loads(json.dumps(asdict(one))) for one in (recipe, Recipe()))
+    return all(about["recipe"].get(key, usual[key]) == now[key] for key in now)
+
+
 def same_making(about: Mapping[str, Any], recipe: Recipe, data: ImageData) -> bool:
-    """Whether a run was made by this recipe from as many images. What its own recipe does not name is as by default."""
-    was, now, usual = about["recipe"], json.loads(json.dumps(asdict(recipe))), asdict(Recipe())
-    images = {"train": len(data.train_images), "test": len(data.test_images)}
-    return all(was.get(key, usual[key]) == now[key] for key in now) and about["data"] == {"name": data.name, **images}
+    """Whether a run was made by this recipe from these images."""
+    images = {"name": data.name, "train": len(data.train_images), "test": len(data.test_images)}
+    return same_recipe(about, recipe) and about["data"] == images
 
 
 def missing(runs: Iterable[dict[str, Any]], plan: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
@@ -333,7 +339,7 @@ def measure(
     def keep(lines: list[dict[str, Any]]) -> None:
         new = {(line["row"], line["seed"]) for line in lines}
         runs[:] = [one for one in runs if (one["row"], one["seed"]) not in new] + lines
-        store.keep_runs(file, runs)
+        store.keep_runs(file.stem, runs, folder=file.parent)
 
     jobs = {f"{row}, seed {seed}": (protocol, row, seed, data, device, command, workers) for row, seed in todo}
     return run_all(run, jobs, workers, keep, progress=progress)
