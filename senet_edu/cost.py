@@ -17,6 +17,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from senet_edu.modes import evaluating
 from senet_edu.se import SEBlock
 
 
@@ -171,26 +172,19 @@ def measure_latency(models: Mapping[str, nn.Module], x: Tensor, repeats: int = 2
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1, got {repeats!r}")
     cuda = x.device.type == "cuda"
-    modes = {module: module.training for model in models.values() for module in model.modules()}
     times: dict[str, list[float]] = {name: [] for name in models}
     peaks: dict[str, int | None] = dict.fromkeys(models)
-    try:
-        for model in models.values():
-            model.eval()
-        with torch.inference_mode():
-            for _ in range(repeats + 1):
-                for name, model in models.items():
-                    if cuda:
-                        torch.cuda.synchronize(x.device)
-                        torch.cuda.reset_peak_memory_stats(x.device)
-                        held = torch.cuda.memory_allocated(x.device)
-                    start = time.perf_counter()
-                    model(x)
-                    if cuda:  # a CUDA call returns before its work is done
-                        torch.cuda.synchronize(x.device)
-                        peaks[name] = torch.cuda.max_memory_allocated(x.device) - held
-                    times[name].append(time.perf_counter() - start)
-    finally:
-        for module, training in modes.items():
-            module.training = training
+    with evaluating(*models.values()), torch.inference_mode():
+        for _ in range(repeats + 1):
+            for name, model in models.items():
+                if cuda:
+                    torch.cuda.synchronize(x.device)
+                    torch.cuda.reset_peak_memory_stats(x.device)
+                    held = torch.cuda.memory_allocated(x.device)
+                start = time.perf_counter()
+                model(x)
+                if cuda:  # a CUDA call returns before its work is done
+                    torch.cuda.synchronize(x.device)
+                    peaks[name] = torch.cuda.max_memory_allocated(x.device) - held
+                times[name].append(time.perf_counter() - start)
     return {name: Latency(1e3 * statistics.median(times[name][1:]), peaks[name]) for name in models}

@@ -35,6 +35,7 @@ from torch import Tensor, nn
 
 from senet_edu.data import CLASSES, MEAN, STD
 from senet_edu.gates import find_gates
+from senet_edu.modes import evaluating
 from senet_edu.resnet import ResidualBlock, create_model
 from senet_edu.se import SEBlock
 
@@ -228,10 +229,9 @@ def export_onnx(model: nn.Module, path: str | Path, *, input_size: tuple[int, ..
     """
     gates = find_gates(model)
     names = ["logits", *gates]
-    training = {module: module.training for module in model.modules()}
     parameter = next(model.parameters())
     x = torch.zeros(2, *input_size, dtype=parameter.dtype, device=parameter.device)
-    try:
+    with evaluating(model):
         wrapped = _WithGates(model, gates).eval()
         with torch.no_grad():
             wrapped(x)  # what is wrong with the model is said here, and not from within the exporter
@@ -246,9 +246,6 @@ def export_onnx(model: nn.Module, path: str | Path, *, input_size: tuple[int, ..
             external_data=False,
             verbose=False,
         )
-    finally:
-        for module, mode in training.items():
-            module.training = mode
     return names
 
 
