@@ -827,7 +827,7 @@ def test_ch11_whose_gate_hints(verdict: Callable[..., str], change: dict[str, st
 
 def test_ch11_whose_gate_counts_are_those_of_the_classes() -> None:
     """The exercise says 5 channels for ECA and 49 pixels for CBAM at C = 256; its names are names of the package."""
-    assert set(check._LOOKS) <= set(ATTENTION)
+    assert set(check.relatives.SEES) <= set(ATTENTION)
     assert make_attention("eca", 256).conv.kernel_size == (5,)
     assert make_attention("cbam", 256).spatial.conv.kernel_size == (7, 7)
 
@@ -891,7 +891,7 @@ def test_ch12_key_map_hints(verdict: Callable[..., str], to_ours: Callable, hint
 def test_ch12_key_map_is_right_where_the_weights_load(verdict: Callable[..., str]) -> None:
     assert verdict(check.key_map, ch12_to_ours).startswith(check.TICK)
     model = create_model("se_resnet20")
-    theirs = dict(check._invented_layout(model.state_dict()).values())
+    theirs = dict(check.in_the_wild.invented_layout(model.state_dict()).values())
     assert theirs["module.stages.1.0.attn.down.weight"].shape == (2, 32, 1, 1)
     model.load_state_dict(dict(ch12_to_ours(*item) for item in theirs.items()), strict=True)
 
@@ -944,7 +944,7 @@ class Ch12Dropped(nn.Module):
     [
         (SEBlock, "an nn.Module, not type"),
         (nn.Conv2d(3, 8, 1), "it has no SE block yet"),
-        (check._Toy(("stem",)), "body.se is registered, but the forward pass never calls it"),
+        (check.in_the_wild.Toy(("stem",)), "body.se is registered, but the forward pass never calls it"),
         (Ch12Dropped(), "se is called, but its result is not used"),
     ],
 )
@@ -1269,7 +1269,7 @@ def test_ch6_revive_hints(verdict: Callable[..., str], revive: Callable, hint: s
 
 @pytest.mark.parametrize("means", [(0.0, 0.0, 0.0, 0.0), (-3.0, 2.0, -1.5, -6.0)])
 def test_ch6_the_block_to_be_revived_is_dead(means: tuple[float, ...]) -> None:
-    se, z = check._dead_block(means)
+    se, z = check.learning_to_gate.dead_block(means)
     assert torch.allclose(ch6_answers(se, z).mean(0), torch.tensor(means), atol=1e-4)
     (se.excite(z) * torch.randn(16)).sum().backward()
     assert torch.equal(se.excite(z), torch.full((64, 16), 0.5))
