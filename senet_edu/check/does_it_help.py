@@ -76,7 +76,7 @@ _WHAT_FOLLOWS = {
         True,
         "all of its interval, 0.5 to 1.1, lies above zero. And that is not the luck of the surest of twenty: by "
         "Student's t with 4 degrees of freedom, chance alone would put one variant so far from zero with p = 0.0018, "
-        "and one of twenty with at most 20 · 0.0018 = 0.035 (Bonferroni), which still is below 0.05.",
+        "and one of twenty with at most 20 · 0.0018 = 0.036 (Bonferroni), which still is below 0.05.",
     ),
     "B has no effect": (
         False,

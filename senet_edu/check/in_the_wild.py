@@ -83,7 +83,7 @@ def _tensor_hint(theirs: str, got: Tensor, wanted: Tensor) -> str:
         return "a 1×1 convolution has (o, i, 1, 1), our linear layer (o, i)."
     if got.ndim < wanted.ndim and got.numel() == wanted.numel() and 1 in wanted.shape:
         return "squeeze() drops every axis of length 1, also a hidden width of 1; keep the first two axes."
-    if got.shape == wanted.T.shape and got.shape != wanted.shape:
+    if got.ndim == wanted.ndim == 2 and got.shape == wanted.T.shape:
         return "it is transposed; both kinds of layer have (out, in)."
     return f"its shape is {tuple(got.shape)}, our shape {tuple(wanted.shape)}."
 
@@ -201,7 +201,8 @@ def _run(model: nn.Module, x: Any) -> tuple[set[str], set[str]]:
     for name, found in scales.items():
         if all(scale is not None for scale in found):
             rows = torch.cat([scale for scale in found if scale is not None])
-            if rows.std(0, correction=0).max() > 1e-6:
+            # Not the same for all, as the scale of a batch norm is, and not 0 or 1, as what a ReLU leaves of a map.
+            if rows.std(0, correction=0).max() > 1e-6 and (rows * (1 - rows)).abs().max() > 1e-6:
                 scaling.add(name)
     return called, scaling
 

@@ -28,12 +28,11 @@ def _fixed_bottleneck(answer: type[nn.Module]) -> str | None:
         torch.manual_seed(0)
         blocks = [m for m in ask(ResNet, answer, [1, 2, 1, 1]).modules() if isinstance(m, answer)]
         inputs = [torch.randn(2, block.conv1.in_channels, 8, 8) for block in blocks]
+        for block in blocks:
+            _unsettle(block)
     for block, x in zip(blocks, inputs):
         if not isinstance(getattr(block, "se", None), nn.Module):
             return "self.se, the SE block, is missing."
-        block.eval().requires_grad_(False)
-        for parameter in block.se.parameters():
-            parameter.mul_(3)  # gates far from one half, so that no two places give the same result
         try:
             with _calls(block.se) as calls:
                 out = ask(block, x)
@@ -50,6 +49,20 @@ def _fixed_bottleneck(answer: type[nn.Module]) -> str | None:
         if weights != 2 * C * (C // 16):
             return f"for {C} channels self.se has {weights:,} weights; at r = 16 it must have {2 * C * C // 16:,}."
     return None
+
+
+def _unsettle(block: nn.Module) -> None:
+    """Move gates far from one half and batch norms from the identity, so that no two places give the same result."""
+    block.eval().requires_grad_(False)
+    if isinstance(getattr(block, "se", None), nn.Module):
+        for parameter in block.se.parameters():
+            parameter.mul_(3)
+    for norm in block.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.running_mean.normal_()
+            norm.running_var.uniform_(0.5, 2)
+            norm.weight.uniform_(0.5, 2)
+            norm.bias.normal_()
 
 
 @contextmanager

@@ -9,8 +9,9 @@ hold the right numbers. Whatever a reader gives, a judge prints one line, return
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from decimal import Decimal
 from numbers import Real
 from typing import Any
 
@@ -139,7 +140,7 @@ def as_number(value: Any, wanted: str) -> float:
     Raises:
         Wrong: it is not one number, or it is NaN; the message starts with `wanted`.
     """
-    if isinstance(value, Real):
+    if isinstance(value, Real | Decimal):
         number = float(value)
     else:
         tensor = as_tensor(value, wanted)
@@ -200,18 +201,15 @@ def diagnose(got: Any, mistakes: Mapping[str, Any], same: Callable[[Any, Any], b
 def shown(value: Any) -> str:
     """A value in a hint: itself if it is short, else what kind of thing it is."""
     if isinstance(value, Tensor | np.ndarray) and value.ndim:
-        return f"{_with_article(type(value).__name__)} of shape {tuple(value.shape)}"
+        return f"{'a tensor' if isinstance(value, Tensor) else 'an array'} of shape {tuple(value.shape)}"
     if value is None or isinstance(value, Real | str | np.generic | Tensor | np.ndarray):
         text = repr(value.item() if hasattr(value, "item") else value)
         return text if len(text) <= 60 else f"{text[:57]}..."
     if isinstance(value, type):
         return f"the class {value.__name__}"
-    if isinstance(value, Sequence) and not isinstance(value, bytes):
-        return f"{_with_article(type(value).__name__)} of {len(value)}"
-    return _with_article(type(value).__name__)
-
-
-def _with_article(name: str) -> str:
+    name = type(value).__name__
+    if isinstance(value, tuple | list | Mapping | AbstractSet):
+        return f"a {name} of {len(value)}" if value else f"an empty {name}"
     return f"an {name}" if name[:1].lower() in "aeiou" else f"a {name}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,9 +14,6 @@ from senet_edu.check.judge import Wrong, as_number, ask, diagnose, judge, shown
 from senet_edu.data import CLASSES
 from senet_edu.gates import override_gates
 from senet_edu.zoo import load_pretrained
-
-Case = tuple[Tensor, str, int]
-"""An image `(1, 3, 32, 32)`, an SE block and a channel of it."""
 
 _PLACES = [("layer1.1.se", 3), ("layer2.0.se", 7), ("layer3.1.se", 20), ("layer3.2.se", 40)]
 
@@ -38,14 +36,13 @@ def _falling_class(function: Callable[[nn.Module, Tensor, str, int], Any]) -> st
             answers.append(_class_index(ask(function, net, x.clone(), block, channel)))
             if not torch.equal(net(x), before):
                 return "after your function the network computes something else; end the override with its `with`."
-    right = [_drops(net, *case) for case in cases]
-    if all(drop[answer] >= drop.max() - 1e-5 for drop, answer in zip(right, answers)):
+    drops = _drops(net, images)
+    missed = [i for i, answer in enumerate(answers) if drops[i, answer] < drops[i].max() - 1e-5]
+    if not missed:
         return None
-    if known := diagnose(answers, _mistaken(net, cases), list.__eq__):
+    if known := diagnose(answers, _mistaken(net, images), list.__eq__):
         return known
-    (_, block, channel), drop, answer = next(
-        case for case in zip(cases, right, answers) if case[1][case[2]] < case[1].max() - 1e-5
-    )
+    drop, answer, (_, block, channel) = drops[missed[0]], answers[missed[0]], cases[missed[0]]
     return (
         f"with channel {channel} of {block} muted, {CLASSES[int(drop.argmax())]} falls by {drop.max():.4f} in one "
         f"image, and {CLASSES[answer]} by {drop[answer]:.4f}."
@@ -64,43 +61,36 @@ def _class_index(answer: Any) -> int:
 
 
 def _drops(
-    net: nn.Module, x: Tensor, block: str, channel: int | slice, gate: float = 0, logits: bool = False
+    net: nn.Module, images: Tensor, *, gate: float = 0, logits: bool = False, whole_block: bool = False
 ) -> Tensor:
-    """By how much each class `(10,)` falls when gates are set to a number: in probability, or in logits."""
+    """By how much each class falls in each case `(16, 10)` when gates are set: in probability, or in logits."""
 
-    def change(s: Tensor) -> Tensor:
-        return s.index_fill(1, torch.arange(s.shape[1])[channel].flatten(), gate)
+    def change(channel: int, s: Tensor) -> Tensor:
+        return s.index_fill(1, torch.arange(s.shape[1]) if whole_block else torch.tensor([channel]), gate)
 
     with torch.no_grad():
-        before = net(x)[0]
-        with override_gates(net, {block: change}):
-            after = net(x)[0]
-    return before - after if logits else before.softmax(0) - after.softmax(0)
+        before, after = net(images), []
+        for block, channel in _PLACES:
+            with override_gates(net, {block: partial(change, channel)}):
+                after.append(net(images))
+    drops = [before - one if logits else before.softmax(1) - one.softmax(1) for one in after]
+    return torch.stack(drops, 1).flatten(0, 1)  # (4 images, 4 places, 10) -> (16, 10)
 
 
-def _mistaken(net: nn.Module, cases: list[Case]) -> dict[str, list[int]]:
-    """The classes that typical mistakes name, each by its hint."""
-
-    def tops(after: bool) -> list[int]:
-        with torch.no_grad():
-            logits = [net(x)[0] for x, _, _ in cases]
-        fallen = [after * _drops(net, *case, logits=True) for case in cases]
-        return [int((one - drop).argmax()) for one, drop in zip(logits, fallen)]
-
-    return {
-        "that is the class which rises most.": [int(_drops(net, *case).argmin()) for case in cases],
-        "that is the class which was on top before; another one may lose more.": tops(after=False),
-        "that is the class on top afterwards.": tops(after=True),
+def _mistaken(net: nn.Module, images: Tensor) -> dict[str, list[int]]:
+    """The classes that typical mistakes name in the 16 cases, each by its hint."""
+    with torch.no_grad():
+        before = net(images).repeat_interleave(len(_PLACES), 0)  # logits (16, 10)
+    in_logits = _drops(net, images, logits=True)
+    scores = {
+        "that is the class which rises most.": -_drops(net, images),
+        "that is the class which was on top before; another one may lose more.": before,
+        "that is the class on top afterwards.": before - in_logits,
         "that class falls most in logits, or in proportion to its own probability, which is the same one. Asked is the "
-        "largest difference of two probabilities, from a softmax over the ten.": [
-            int(_drops(net, *case, logits=True).argmax()) for case in cases
-        ],
-        "you mute the whole block; only one channel is asked for.": [
-            int(_drops(net, x, block, slice(None)).argmax()) for x, block, _ in cases
-        ],
-        "you set the gate to 1; a muted channel has the gate 0.": [
-            int(_drops(net, *case, gate=1).argmax()) for case in cases
-        ],
+        "largest difference of two probabilities, from a softmax over the ten.": in_logits,
+        "you mute the whole block; only one channel is asked for.": _drops(net, images, whole_block=True),
+        "you set the gate to 1; a muted channel has the gate 0.": _drops(net, images, gate=1),
         f"you always name the first class, {CLASSES[0]}, as if no probability had changed. override_gates acts inside "
-        "of its `with` only: `with override_gates(…):`, and there the second net(x).": [0] * len(cases),
+        "of its `with` only: `with override_gates(…):`, and there the second net(x).": torch.zeros_like(before),
     }
+    return {hint: score.argmax(1).tolist() for hint, score in scores.items()}
