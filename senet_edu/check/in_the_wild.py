@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -178,44 +178,50 @@ def _unused(model: nn.Module, x: Any) -> str | None:
 
 
 def _run(model: nn.Module, x: Any) -> tuple[set[str], set[str]]:
-    """The names of the modules and gated blocks that a forward pass calls, and of those that scale channels."""
-    called: set[str] = set()
-    scales: dict[str, list[Tensor | None]] = {}
+    """The names of the modules that a forward pass calls, and of those among them that gate channels."""
+    called: dict[str, list[Tensor | None]] = {}
 
     def look(name: str, module: nn.Module, args: tuple, out: Any) -> None:
-        called.add(name)
-        scales.setdefault(name, []).append(_scale(args[0] if args else None, out))
+        called.setdefault(name, []).append(_factors(args[0] if args else None, out))
 
     with ExitStack() as stack:
         for name, module in model.named_modules():
             stack.enter_context(module.register_forward_hook(partial(look, name)))
-        if find_gates(model):
-            gates = stack.enter_context(record_gates(model))
+        if find_gates(model):  # by their own names, and in a compiled model, too
+            gates: Mapping[str, Tensor] = stack.enter_context(record_gates(model))
         else:
             gates = {}
         ask(model, x)
-        called |= set(gates)
         if isinstance(x, Tensor) and x.is_floating_point():
             ask(model, x / 2)  # an image more, for a batch of one: gates answer to the image, fixed scales do not
-    scaling = set()
-    for name, found in scales.items():
-        if all(scale is not None for scale in found):
-            rows = torch.cat([scale for scale in found if scale is not None])
-            # Not the same for all, as the scale of a batch norm is, and not 0 or 1, as what a ReLU leaves of a map.
-            if rows.std(0, correction=0).max() > 1e-6 and (rows * (1 - rows)).abs().max() > 1e-6:
-                scaling.add(name)
-    return called, scaling
+    return called.keys() | gates.keys(), {name for name, found in called.items() if _are_gates(found)}
 
 
-def _scale(x: Any, out: Any) -> Tensor | None:
-    """The factors `(N, C)` if `out` is x `(N, C, H, W)` times a factor for each channel of each image, else None."""
+def _factors(x: Any, out: Any) -> Tensor | None:
+    """The factors `(N, C)` if `out` is x `(N, C, H, W)` times a factor for each channel of each image, else None.
+
+    NaN where a map is zero, because any factor does there.
+    """
     if not (isinstance(x, Tensor) and isinstance(out, Tensor) and x.ndim == 4 and x.shape == out.shape):
         return None
     if x.shape[2] * x.shape[3] < 2 or not x.is_floating_point() or not len(x):
         return None
     x, out = x.double(), out.double()
-    factors = (x * out).sum((2, 3)) / x.square().sum((2, 3)).clamp(min=1e-30)
-    return factors if torch.allclose(factors[:, :, None, None] * x, out, rtol=1e-4, atol=1e-6) else None
+    factors = (x * out).sum((2, 3)) / x.square().sum((2, 3))
+    fits = torch.allclose(factors.nan_to_num(0)[:, :, None, None] * x, out, rtol=1e-4, atol=1e-6)
+    return factors if fits else None
+
+
+def _are_gates(found: Sequence[Tensor | None]) -> bool:
+    """Whether factors `(N, C)` of several calls differ between images, and are not only 0 and 1.
+
+    The scale of a batch norm is the same for all images; a ReLU may keep or clear whole maps.
+    """
+    if any(factors is None for factors in found):
+        return False
+    rows = torch.cat([factors for factors in found if factors is not None])
+    spread = rows.nan_to_num(-torch.inf).amax(0) - rows.nan_to_num(torch.inf).amin(0)
+    return bool(spread.max() > 1e-5) and bool((rows * (1 - rows)).nan_to_num(0).abs().max() > 1e-5)
 
 
 def _within(name: str, other: str) -> bool:
@@ -229,7 +235,10 @@ def _ours_at(model: nn.Module, x: Any, name: str, gate: float) -> Any:
 
 
 def _theirs_at(model: nn.Module, x: Any, name: str, gate: float) -> Any:
-    with model.get_submodule(name).register_forward_hook(lambda module, args, out: gate * args[0]):
+    def gated(module: nn.Module, args: tuple, named: dict[str, Any], out: Tensor) -> Tensor:
+        return gate * (*args, *named.values())[0]
+
+    with model.get_submodule(name).register_forward_hook(gated, with_kwargs=True):
         return ask(model, x)
 
 

@@ -129,6 +129,22 @@ def around(*blocks: nn.Module) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(3, 8, 1), nn.BatchNorm2d(8), *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
+class Cut(nn.Module):
+    """Clears the first map of the first image."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (
+            torch.cat([torch.zeros_like(x[:1, :1]), x[:1, 1:]], 1) if len(x) == 1 else torch.cat([self(x[:1]), x[1:]])
+        )
+
+
+class LayerScale(nn.Module):
+    """A fixed factor for each channel; where a map is zero, any factor would fit."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.linspace(0.5, 2, 8).view(8, 1, 1)
+
+
 class Uncalled(nn.Module):
     """Registers torchvision's block and does not call it."""
 
@@ -189,6 +205,7 @@ def test_own_model_knows_timms_block(verdict: Callable[..., str]) -> None:
         (nn.Conv2d(3, 8, 1), "it has no SE block yet"),
         (around(nn.ReLU(), nn.Dropout(), nn.Identity()), "it has no SE block yet"),
         (around(HandWritten(scale=torch.ones_like)), "it has no SE block yet"),  # the same for every image
+        (around(Cut(), LayerScale()), "it has no SE block yet"),
         (Uncalled(), "se is registered, but the forward pass never calls it"),
         (DroppedByHand(), "se is called, but its result is not used"),
         (nn.Linear(7, 7), "raised RuntimeError"),
