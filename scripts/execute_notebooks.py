@@ -5,8 +5,8 @@
     python scripts/execute_notebooks.py --check                  # execute nothing, say what is not normalized
 
 Cell ids, timestamps, widget state and kernel versions differ from run to run and are taken out or made regular, so that
-executing an unchanged notebook again changes no byte. Alt text goes where the book's renderer looks for it. Of an output's
-metadata a figure keeps its size and its twin for dark pages.
+executing an unchanged notebook again changes no byte. Alt text goes where the book's renderer looks for it. Of its
+metadata, a figure keeps its size and its twin for dark pages.
 """
 
 from __future__ import annotations

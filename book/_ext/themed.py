@@ -1,7 +1,7 @@
 """The two themes of a page: colors from the book's tokens, and the plots that were drawn for each.
 
-A plot's output holds the picture for light pages, as every notebook viewer shows it, and in its metadata the one for dark
-pages. A page holds both, and the theme's own rules show one of them.
+A plot's output holds the picture for light pages, as every notebook viewer shows it, and in its metadata the one for
+dark pages. A page holds both, and the theme's own rules show one of them.
 """
 
 from __future__ import annotations

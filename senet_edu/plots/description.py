@@ -16,7 +16,7 @@ from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.patches import FancyArrowPatch
-from matplotlib.ticker import FixedFormatter
+from matplotlib.ticker import FixedLocator
 
 MEASURED = re.compile(r"(?<![\w.])[-\N{MINUS SIGN}+]?\d[\d,]*\.\d+")
 PLAIN_NUMBER = re.compile(r"[-\N{MINUS SIGN}+]?[\d.,]*")
@@ -73,9 +73,9 @@ def _axis(axis: Axis) -> str:
     parts = [] if PLAIN_NUMBER.fullmatch(label) else [_quoted([label])]
     if axis.get_scale() != "linear":
         parts.append(axis.get_scale())
-    formatter = axis.get_major_formatter()
-    if isinstance(formatter, FixedFormatter):
-        if words := [text for text in formatter.seq if not PLAIN_NUMBER.fullmatch(text)]:
+    if isinstance(axis.get_major_locator(), FixedLocator):
+        labels = axis.get_major_formatter().format_ticks(axis.get_majorticklocs())
+        if words := [text for text in labels if not PLAIN_NUMBER.fullmatch(text)]:
             parts.append(f"ticks {_quoted(words)}")
     return f"{axis.axis_name} {', '.join(parts)}" if parts else ""
 

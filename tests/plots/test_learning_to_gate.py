@@ -26,7 +26,9 @@ def test_sigmoid_starts_shows_gates_and_slopes() -> None:
         f"$b_2$ = {name}\ngate {gate:.2f}\nslope {slope:.2f}"
         for name, gate, slope in zip(("−2", "0", "2"), torch.sigmoid(z).tolist(), z.grad.tolist())
     ]
-    tangents = [line.get_xydata() for line in picture.figure.axes[0].lines if line.get_color() == TOKENS["light"]["excitation"]]
+    tangents = [
+        line.get_xydata() for line in picture.figure.axes[0].lines if line.get_color() == TOKENS["light"]["excitation"]
+    ]
     rises = np.array([np.diff(points, axis=0)[0] for points in tangents])  # (3, 2): to the right, up
     assert rises[:, 1] / rises[:, 0] == pytest.approx(z.grad.numpy())
 

@@ -13,8 +13,6 @@ from senet_edu.plots import Picture
 from senet_edu.tokens import TOKENS
 
 LIGHT = TOKENS["light"]
-
-
 SIZES = ((0.0, 16), (0.5, 24), (0.75, 32))
 
 
