@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import matplotlib as mpl
 import numpy as np
@@ -39,4 +40,4 @@ def assert_sound(first: Mapping[str, Picture], again: Mapping[str, Picture]) -> 
         assert picture.figure.get_figwidth() <= WIDEST, name
         assert len(picture.alt) > 40 and picture.alt.endswith(".") and "\n" not in picture.alt, name
         assert repr(picture) == repr(again[name]), f"{name}: the text depends on what was measured"
-        assert repr(picture) == repr(Picture(picture.dark, picture.alt)), f"{name}: light and dark differ"
+        assert repr(picture) == repr(replace(picture, figure=picture.dark)), f"{name}: light and dark differ"

@@ -1,7 +1,8 @@
 """What stands in a figure, in words: titles, labels, scales, legends, named ticks, and how many marks of each kind.
 
 `pytest --nbval` compares this text where it cannot compare pictures. What was measured has no place in it: numbers with
-decimals become `#`, and what is a plain number is left out, so the text is the same on every machine.
+decimals become `#`, on demand whole ones, too, and what is only a number is left out. So the text is the same on every
+machine and for every data set.
 """
 
 from __future__ import annotations
@@ -18,18 +19,25 @@ from matplotlib.legend import Legend
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.ticker import FixedLocator
 
-MEASURED = re.compile(r"(?<![\w.])[-\N{MINUS SIGN}+]?\d[\d,]*\.\d+")
+DECIMAL = re.compile(r"(?<![\w.])[-\N{MINUS SIGN}+]?\d[\d,]*\.\d+")
+QUOTED = re.compile('"[^"]*"')
+NUMBER = re.compile(DECIMAL.pattern.replace(r"\.\d+", r"(\.\d+)?"))
 PLAIN_NUMBER = re.compile(r"[-\N{MINUS SIGN}+]?[\d.,]*")
 
 
-def describe(figure: Figure) -> str:
-    """A line for each axes of a figure, one for those that are alike, and one for what belongs to the whole."""
+def describe(figure: Figure, measured: bool = False) -> str:
+    """A line for each axes of a figure, one for those that are alike, and one for what belongs to the whole.
+
+    Args:
+        measured: leave out whole numbers, too, but for those of names such as `layer3.2`.
+    """
     alike: dict[str, list[int]] = {}
     for k, ax in enumerate(figure.axes, 1):
         alike.setdefault(_axes(ax), []).append(k)
     lines = [f"  {_ranges(numbers)}: {text}" for text, numbers in alike.items()]
     whole = [*_whole(figure)]
-    return "\n".join(lines + ([f"  all: {'; '.join(whole)}"] if whole else []))
+    text = "\n".join(lines + ([f"  all: {'; '.join(whole)}"] if whole else []))
+    return QUOTED.sub(lambda match: NUMBER.sub("#", match[0]), text) if measured else text
 
 
 def _ranges(numbers: list[int]) -> str:
@@ -41,7 +49,7 @@ def _ranges(numbers: list[int]) -> str:
 
 def _quoted(texts: Iterable[str]) -> str:
     """Texts without what was measured, on one line, in quotation marks."""
-    return ", ".join('"' + MEASURED.sub("#", " ".join(text.split())) + '"' for text in texts)
+    return ", ".join('"' + DECIMAL.sub("#", " ".join(text.split())) + '"' for text in texts)
 
 
 def _whole(figure: Figure) -> Iterator[str]:

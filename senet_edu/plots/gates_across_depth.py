@@ -86,9 +86,8 @@ def channels_by_class(gates: Mapping[str, Tensor], labels: Tensor, classes: Sequ
         ax.tick_params(axis="y", length=0)
     axes[0].set_yticks(range(len(classes)), classes)
     axes[0].invert_yaxis()
-    return Picture(
-        figure, f"Gates of {len(gates)} channels, a row of dots for each class, the class means and the half marked."
-    )
+    alt = f"Gates of {len(gates)} channels, a row of dots for each class, the class means and the half marked."
+    return Picture(figure, alt, measured=True)
 
 
 @picture

@@ -102,14 +102,16 @@ class Picture:
         figure: for light pages.
         alt: one sentence or a few.
         dark: the same for dark pages, if there is one.
+        measured: its whole numbers are measured, too, such as a channel that the data chose; the text leaves them out.
     """
 
     figure: Figure
     alt: str
     dark: Figure | None = None
+    measured: bool = False
 
     def __repr__(self) -> str:
-        return f"Figure: {self.alt}\n{describe(self.figure)}"
+        return f"Figure: {self.alt}\n{describe(self.figure, self.measured)}"
 
     def png(self, name: str = "light") -> bytes:
         """The figure for pages of a theme.

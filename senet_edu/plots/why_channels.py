@@ -42,7 +42,7 @@ def influence(heats: Mapping[str, Tensor], windows: Sequence[int]) -> Picture:
         f"Heat maps of how strongly each pixel moves one value in the middle: {titles}. Dashed: the window it can see. "
         "Solid: the square with half of the influence."
     )
-    return Picture(figure, alt)
+    return Picture(figure, alt, measured=True)
 
 
 def _around(middle: int, reach: int) -> tuple[slice, slice]:

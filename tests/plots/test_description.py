@@ -88,6 +88,12 @@ def test_what_is_falsified_is_told(falsify: Callable[[Figure], object]) -> None:
     assert describe(figure) != describe(a_figure())
 
 
+def test_whole_numbers_can_be_measured_too() -> None:
+    figure = plots.new_figure(2.0)
+    figure.subplots().set(title="channel 33 of layer3.2", xlabel="half in 3 × 3")
+    assert describe(figure, measured=True) == '  1: title "channel # of layer3.2"; x "half in # × #"; empty'
+
+
 def test_axes_that_are_alike_share_a_line() -> None:
     figure = plots.new_figure(2.0)
     for k, ax in enumerate(figure.subplots(1, 5)):

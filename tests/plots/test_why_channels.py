@@ -37,4 +37,4 @@ def test_pictures_are_clipped_and_errors_stand_below() -> None:
 
 
 def test_plots_are_sound() -> None:
-    assert_sound(pictures(), pictures(0.31))
+    assert_sound(pictures(), pictures(0.9))
