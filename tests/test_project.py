@@ -32,6 +32,7 @@ FLOORS = (
     ("plots", "widgets"),
     ("explorables", "check"),
 )
+DISTRIBUTIONS = {"pil": "pillow"}  # where a package is not imported by its own name
 HEAVY = ("torchvision", "matplotlib", "ipywidgets", "IPython", "onnx", "timm")
 
 
@@ -199,6 +200,7 @@ def test_the_book_is_built_by_jupyter_book_1(root: Path) -> None:
 
 def test_the_package_requires_what_it_imports(sources: dict[str, str], project: dict) -> None:
     imported = {name.partition(".")[0].lower() for source in sources.values() for name in imports(source)}
+    imported = {DISTRIBUTIONS.get(name, name) for name in imported}
     optional = {Requirement(line).name for lines in project["optional-dependencies"].values() for line in lines}
     needed = imported - {name.lower() for name in sys.stdlib_module_names} - {PACKAGE} - optional
     assert {Requirement(line).name for line in project["dependencies"]} == needed
