@@ -156,6 +156,4 @@ def se_inception_v3(*, reduction: int = 16, bias: bool = False, min_hidden: int 
         options.setdefault("init_weights", True)
     model = inception_v3(**options)
     # 75 pixels is the least that Inception-v3 takes.
-    return insert_se(
-        model, "Mixed_*", input_size=(3, 75, 75), reduction=reduction, bias=bias, min_hidden=min_hidden
-    )
+    return insert_se(model, "Mixed_*", input_size=(3, 75, 75), reduction=reduction, bias=bias, min_hidden=min_hidden)

@@ -106,9 +106,13 @@ class NamedRecipe:
 
 
 RECIPES = {
-    "laptop": NamedRecipe("SE-ResNet-20 on a CPU", Recipe(model_options={"reduction": 4}), {
-        "model_options": "with 16 channels in the first stage, r = 16 would leave one hidden unit",
-    }),
+    "laptop": NamedRecipe(
+        "SE-ResNet-20 on a CPU",
+        Recipe(model_options={"reduction": 4}),
+        {
+            "model_options": "with 16 channels in the first stage, r = 16 would leave one hidden unit",
+        },
+    ),
     "colab": NamedRecipe(
         "SE-ResNet-20 on a free GPU",
         Recipe(model_options={"reduction": 4}, epochs=100, batch_size=512, lr=0.5, sizes=((0.0, 32),)),

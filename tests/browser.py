@@ -5,6 +5,7 @@ Nothing outside of this machine is reachable from it, and a page that asks, thro
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,7 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
+
+from senet_edu.explorables.lib.scripts import in_a_page, with_scripts
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -105,6 +109,16 @@ def page_factory(browser: Browser) -> Iterator[Callable[..., Page]]:
     assert problems == []
 
 
+TOKENS = json.loads((ROOT / "senet_edu" / "tokens.json").read_text(encoding="utf-8"))
+
+
+def signed_colors(values: np.ndarray, theme: str = "light") -> np.ndarray:
+    """Red, green and blue, 0 to 255 and not rounded, of signed numbers: the shape of `values`, then 3."""
+    stops = np.array([[int(color[i : i + 2], 16) for i in (1, 3, 5)] for color in TOKENS["signed"][theme]])
+    places = np.linspace(-1, 1, len(stops))
+    return np.stack([np.interp(values, places, stops[:, channel]) for channel in range(3)], axis=-1)
+
+
 FIGURE_PAGE = """\
 <!doctype html>
 <html lang="en" data-theme="{theme}" data-mode="{theme}">
@@ -123,12 +137,13 @@ FIGURE_PAGE = """\
 
 @pytest.fixture
 def figure_page(page_factory: Callable[..., Page], tmp_path: Path) -> Callable[..., Page]:
-    """Open HTML, for instance a figure's _repr_html_(), as a file: figure_page(html, width=800, dark=False, …)."""
+    """Open a figure's element as a page of the book does, from a file: figure_page(html, width=800, dark=False, …)."""
 
     def open_figure(html: str, width: int = 800, height: int = 900, *, dark: bool = False, **options: Any) -> Page:
         path = tmp_path / f"figure{len(list(tmp_path.glob('figure*.html')))}.html"
         css = (ROOT / "book" / "assets" / "custom.css").as_uri()
-        path.write_text(FIGURE_PAGE.format(theme="dark" if dark else "light", css=css, html=html), encoding="utf-8")
+        body = with_scripts(html, lambda name: f"<script>{in_a_page(name)}</script>")
+        path.write_text(FIGURE_PAGE.format(theme="dark" if dark else "light", css=css, html=body), encoding="utf-8")
         page = page_factory(width, height, dark=dark, **options)
         page.goto(path.as_uri())
         return page

@@ -7,8 +7,8 @@ import statistics
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from senet_edu.measure.intervals import T975, paired
 from senet_edu.check.judge import as_numbers, ask, diagnose, judge, judge_claims, near
+from senet_edu.measure.intervals import T975, paired
 
 _SEED_CASES: tuple[tuple[dict[int, float], dict[int, float]], ...] = (
     (
