@@ -46,9 +46,13 @@ def _class_selectivity(function: Callable[[Tensor, Tensor], Tensor]) -> str | No
             return known
         if not got.isfinite().all():
             return f"your result is {got.tolist()}. These labels have {K} classes; is another number fixed?"
-        shown_got, wanted = ([round(float(v), 3) for v in values] for values in (got, right))
-        return f"class means {means.T.tolist()} by channel give {wanted}, yours gives {shown_got}."
+        by_channel = [_rounded(channel) for channel in means.T]
+        return f"class means {by_channel} by channel give {_rounded(right)}, yours gives {_rounded(got)}."
     return None
+
+
+def _rounded(values: Tensor) -> list[float]:
+    return [round(float(value), 3) for value in values]
 
 
 def _index(top: Tensor, rest: Tensor) -> Tensor:

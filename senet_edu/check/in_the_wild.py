@@ -142,7 +142,7 @@ def own_model(model: Any, x: Tensor) -> None:
 def _own_model(answer: tuple[Any, Any]) -> str | None:
     model, x = answer
     if not isinstance(model, nn.Module):
-        return f"the answer must be a network, an nn.Module, not {type(model).__name__}."
+        return f"the answer must be a network, an nn.Module, not {shown(model)}."
     modes = {module: module.training for module in model.modules()}
     try:
         model.eval()

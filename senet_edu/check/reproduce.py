@@ -61,6 +61,8 @@ def _changed_files(function: Callable[[Path, dict[str, str]], Any]) -> str | Non
             return f"nothing was changed yet, and you find {', '.join(sorted(found))}."
         _change(folder)
         found = names()
+        if not found:
+            return "by now weights.bin and history.jsonl are changed, and you find nothing."
         if "weights.bin" not in found:
             return "one bit of weights.bin was turned, and its size and date say nothing of it. Hash all bytes."
         if "history.jsonl" not in found:

@@ -58,7 +58,10 @@ def test_class_selectivity(verdict: Callable[..., str]) -> None:
         (lambda s, y: means(s, y).amax(1), "one number for each channel"),
         (lambda s, y: selectivity(s, y).mean(), "one number for each channel"),
         (ten_classes, "is another number fixed?"),
-        (lambda s, y: class_share(s, y), "by channel give"),
+        (
+            lambda s, y: class_share(s, y),
+            "class means [[0.9, 0.3, 0.1], [0.2, 0.2, 0.7]] by channel give [0.636, 0.556], yours gives",
+        ),
         (lambda s: s, "TypeError"),
     ],
 )

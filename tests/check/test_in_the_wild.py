@@ -201,7 +201,7 @@ def test_own_model_knows_timms_block(verdict: Callable[..., str]) -> None:
 @pytest.mark.parametrize(
     ("model", "hint"),
     [
-        (SEBlock, "an nn.Module, not type"),
+        (SEBlock, "an nn.Module, not the class SEBlock"),
         (nn.Conv2d(3, 8, 1), "it has no SE block yet"),
         (around(nn.ReLU(), nn.Dropout(), nn.Identity()), "it has no SE block yet"),
         (around(HandWritten(scale=torch.ones_like)), "it has no SE block yet"),  # the same for every image

@@ -59,6 +59,7 @@ def test_changed_files(verdict: Callable[..., str]) -> None:
         (lambda f, r: changed(f, r, hash=hashlib.md5), "the 64 digits"),
         (lambda f, r: changed(f, r, read=lambda p: p.read_text("latin-1").encode("latin-1")), "read_bytes()"),
         (lambda f, r: ["empty.txt"], "and you find empty.txt"),
+        (lambda f, r: [], "weights.bin and history.jsonl are changed, and you find nothing"),
         (by_size(), "one bit of weights.bin"),
         (lambda f, r: [n for n in changed(f, r) if n != "history.jsonl"], "one line break more"),
         (
