@@ -18,6 +18,9 @@ from senet_edu.tokens import TOKENS
 LIGHT, DARK = b"\x89PNG light", b"\x89PNG dark"
 NAME = hashlib.sha256(LIGHT).hexdigest()
 IMAGE = f'<img alt="Bars." class="x" style="width: 3px" src="../_images/{NAME}.png" />'
+LINK = (
+    f'<a class="reference internal image-reference" href="../_images/{NAME}.png">{IMAGE}</a>'  # around one with a size
+)
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +51,16 @@ def shown(themed: dict[str, Any], app: SimpleNamespace, body: str, page: str = "
     return context["body"]
 
 
-def test_a_plot_is_there_for_both_themes(themed: dict[str, Any], app: SimpleNamespace) -> None:
-    light, dark = re.findall(r"<img[^>]*>", shown(themed, app, f"<p>{IMAGE}</p>"))
+@pytest.mark.parametrize("image", [IMAGE, LINK])
+def test_a_plot_is_there_for_both_themes(themed: dict[str, Any], app: SimpleNamespace, image: str) -> None:
+    body = shown(themed, app, f"<p>{image}</p>")
+    assert body.startswith('<p><div class="output se-card"><img') and body.endswith("></div></p>")
+    light, dark = re.findall(r"<img[^>]*>", body)
     for image, theme, file in ((light, "only-light", f"{NAME}.png"), (dark, "only-dark", f"{NAME}-dark.png")):
-        assert f'class="se-plot {theme}"' in image and image.count("class=") == 1
+        assert f'class="{theme}"' in image and image.count("class=") == 1
         assert f'src="../_images/{file}"' in image and 'alt="Bars."' in image
-        assert 'width="640" height="300"' in image and "style=" not in image and 'loading="lazy"' in image
+        assert 'width="640" height="300" style="--width: 640px"' in image and image.count("style=") == 1
+        assert ('loading="lazy"' in image) == (theme == "only-dark")
     assert (app.outdir / "_images" / f"{NAME}-dark.png").read_bytes() == DARK
 
 

@@ -17,7 +17,10 @@ from typing import Any
 from sphinx.application import Sphinx
 
 PACKAGE = Path(__file__).resolve().parents[2] / "senet_edu"
-IMAGE = re.compile(r'<img(?=[^>]* src="(?P<folder>[^"]*)(?P<name>[0-9a-f]{64})\.png")[^>]*>')  # named by its bytes
+# An image named by its bytes, and the link to itself that Sphinx puts around an image with a size.
+IMAGE = re.compile(
+    r'(?:<a [^>]*image-reference[^>]*>)?(?P<image><img [^>]*?(?P<name>[0-9a-f]{64})\.png"[^>]*>)(?:</a>)?'
+)
 
 
 def write_colors(app: Sphinx) -> None:
@@ -55,21 +58,22 @@ def show_both(app: Sphinx, pagename: str, template: str, context: dict[str, Any]
         name = match["name"]
         if name not in plots:
             return match[0]
-        size = " ".join(f'{key}="{value}"' for key, value in plots[name]["image/png"].items())
-        light = re.sub(r' (style|width|height)="[^"]*"', "", match[0]).replace("<img", f"<img {size}")
+        width, height = (plots[name]["image/png"][side] for side in ("width", "height"))
+        size = f'width="{width}" height="{height}" style="--width: {width}px"'
+        light = re.sub(r' (class|style|width|height)="[^"]*"', "", match["image"]).replace("<img", f"<img {size}")
         dark = light.replace(f"{name}.png", f"{name}-dark.png")
         folder = Path(app.outdir, "_images")
         folder.mkdir(exist_ok=True)
         (folder / f"{name}-dark.png").write_bytes(base64.b64decode(plots[name]["dark"]))
-        return marked(light, "only-light") + marked(dark, "only-dark")
+        # The theme lets the keyboard scroll what is called an output and is too wide.
+        return f'<div class="output se-card">{marked(light, "only-light")}{marked(dark, "only-dark", lazy=True)}</div>'
 
     context["body"] = IMAGE.sub(both, context["body"])
 
 
-def marked(image: str, theme: str) -> str:
-    """An image that is shown, and fetched, only in a theme."""
-    image = re.sub(r' class="[^"]*"', "", image)
-    return image.replace("<img", f'<img class="se-plot {theme}" loading="lazy"')
+def marked(image: str, theme: str, lazy: bool = False) -> str:
+    """An image that is shown in a theme. A lazy one is fetched where it is shown; print wants the light one always."""
+    return image.replace("<img", f'<img class="{theme}"' + ' loading="lazy"' * lazy)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -27,13 +27,13 @@ def published_gains(pairs: Sequence[Pair]) -> Picture:
             ax.plot(pair.gain, y + shift, "o", color=fill, markeredgecolor=theme.ink, markersize=7, zorder=2)
         if rows[0].gain < 0:
             name, shift = rows[0].network.removeprefix("ResNet-50, "), 0 if len(rows) == 1 else 0.14
-            ax.annotate(name, (rows[0].gain, y + shift), (-7, 0), textcoords="offset points", ha="right", va="center",
-                        fontsize=10, color=theme.soft)  # fmt: skip
+            beside = {"textcoords": "offset points", "ha": "right", "va": "center", "color": theme.soft}
+            ax.annotate(name, (rows[0].gain, y + shift), (-7, 0), **beside)
         gains = sum(pair.gain > 0 for pair in rows)
         ax.annotate(f"{gains} of {len(rows)}", (1, y), (6, 0), xycoords=("axes fraction", "data"),
-                    textcoords="offset points", va="center", fontsize=10)  # fmt: skip
+                    textcoords="offset points", va="center")  # fmt: skip
     ax.annotate("gain", (1, -0.75), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
-                va="center", fontsize=10, color=theme.soft)  # fmt: skip
+                va="center", color=theme.soft)  # fmt: skip
     ax.set_yticks(range(len(sources)), [source.label for source in sources])
     ax.set_ylim(len(sources) - 0.5, -1)
     ax.margins(x=0.08)

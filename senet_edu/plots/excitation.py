@@ -66,8 +66,8 @@ def reduction_sweep(errors: Mapping[int, float], parameters: Mapping[int, int], 
 def last_nonlinearities(logits: Tensor) -> Picture:
     """The same logits `(C,)` through sigmoid, softmax, tanh and ReLU."""
     gates = {"sigmoid": logits.sigmoid(), "softmax": logits.softmax(0), "tanh": logits.tanh(), "ReLU": logits.relu()}
-    figure = new_figure(2.3)
-    axes = figure.subplots(1, len(gates), sharey=True)
+    figure = new_figure(3.9)
+    axes = figure.subplots(2, 2, sharex=True, sharey=True).flat
     for ax, (name, values) in zip(axes, gates.items()):
         color = theme.excitation if name == "sigmoid" else theme.soft
         ax.bar(range(len(logits)), values.tolist(), color=color)
@@ -75,7 +75,8 @@ def last_nonlinearities(logits: Tensor) -> Picture:
             below = value < 0
             ax.annotate(
                 number(value), (c, value), (0, -3 if below else 3), textcoords="offset points", ha="center",
-                va="top" if below else "bottom", fontsize=10,
+                va="top" if below else "bottom",
+                bbox={"facecolor": theme.card, "edgecolor": "none", "pad": 1},
             )  # fmt: skip
         for level in (0, 1):
             ax.axhline(level, color=theme.ink if level == 0 else theme.line, linewidth=1, zorder=0)
@@ -84,7 +85,8 @@ def last_nonlinearities(logits: Tensor) -> Picture:
         ax.tick_params(bottom=False)
         ax.spines["bottom"].set_visible(False)
     axes[0].set_ylabel("gate")
-    axes[0].margins(y=0.15)
+    axes[2].set_ylabel("gate")
+    axes[0].margins(y=0.2)
     figure.supxlabel("logit", fontsize=11)
     listed = ", ".join(f"{v:g}" for v in logits.tolist())
     return Picture(figure, f"Bars: the gates that sigmoid, softmax, tanh and ReLU make of the logits {listed}.")

@@ -54,4 +54,4 @@ def made_on(records: Sequence[Record]) -> Table:
     for field in ("hardware", "versions", "precision"):
         for value, count in Counter(getattr(record, field) for record in records).items():
             rows.append((field, value or "not recorded", str(count)))
-    return Table(("", "Made with", "Files"), tuple(rows))
+    return Table(("What", "Made with", "Files"), tuple(rows))
