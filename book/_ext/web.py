@@ -1,4 +1,4 @@
-"""What the web needs of a page beside its text: a description, a card, an address, a map; and no file that nobody loads.
+"""What the web needs of a page beside its text: a description, a card, an address, a map; no file that nobody loads.
 
 Addresses are made from `html_baseurl`, the one place that says where the book is published. Nothing here makes a page
 ask another host: the addresses stand in it for those who pass it on.

@@ -2,6 +2,7 @@
 
     python -m senet_edu.measure.ablations                           # reduced, for a CPU: see `REDUCED`
     python -m senet_edu.measure.ablations --data cifar100 --rows plain se_r4 wide --seeds 5
+    python -m senet_edu.measure.ablations --out mine                # anew, beside what the package holds
 
 A row differs from the plain network, or from the one with standard SE blocks, in one thing. Each run becomes a line of
 `results/ablations….jsonl`: row, seed, accuracy, time, and what made it. Stop it whenever you like: what is in the file
@@ -164,6 +165,8 @@ class Protocol:
 
 MANY = ("plain", STANDARD, "frozen", "constant", "wide", "eca")
 """The rows that answer the chapter's questions; they get more seeds."""
+# Eight epochs: on 10,000 training images that were held out, the differences of two pairs plain and SE scattered by 0.9
+# points (sd) after four epochs, and by 0.2 after eight.
 REDUCED = Protocol(
     "reduced",
     Recipe("se_resnet8", {"reduction": 4}, epochs=8, batch_size=128, lr=0.25, sizes=((0.0, 16),)),
@@ -203,20 +206,20 @@ def images(name: str, side: int, train_images: int | None = None) -> ImageData:
 # ---- What is stored
 
 
-def path(protocol: Protocol = REDUCED, data: str = "cifar10") -> Path:
-    """Where the runs of a protocol lie, or will lie."""
+def name_of(protocol: Protocol = REDUCED, data: str = "cifar10") -> str:
+    """What the runs of a protocol are called among the results."""
     parts = ["ablations"] + [name for name, usual in ((protocol.name, "reduced"), (data, "cifar10")) if name != usual]
-    return store.RESULTS / ("_".join(parts) + ".jsonl")
+    return "_".join(parts)
 
 
-def load(protocol: Protocol = REDUCED, data: str = "cifar10") -> list[dict[str, Any]]:
+def load(protocol: Protocol = REDUCED, data: str = "cifar10", *, folder: Path | None = None) -> list[dict[str, Any]]:
     """The runs, a dictionary each: `row`, `seed`, `test_accuracy` (0..1), `parameters`, `seconds`, `about` and more.
 
     Raises:
         FileNotFoundError: nothing was measured yet by this protocol.
         ValueError: the file is damaged, or has a run twice.
     """
-    file = path(protocol, data)
+    file = (folder or store.RESULTS) / f"{name_of(protocol, data)}.jsonl"
     if not file.exists():
         raise FileNotFoundError(f"protocol {protocol.name!r} was not measured on {data}: {file.name} is not there")
     runs = store.load_runs(file.stem, folder=file.parent)
@@ -318,6 +321,7 @@ def measure(
     *,
     device: str = "cpu",
     workers: int = 1,
+    folder: Path | None = None,
     command: str = "",
     progress: bool = True,
 ) -> list[str]:
@@ -327,8 +331,9 @@ def measure(
         FileNotFoundError, ValueError: the data set or the file of the results cannot be used.
         ValueError: the file has runs that were made in another way.
     """
-    file = path(protocol, data)
-    runs = load(protocol, data) if file.exists() else []
+    name = name_of(protocol, data)
+    file = (folder or store.RESULTS) / f"{name}.jsonl"
+    runs = load(protocol, data, folder=folder) if file.exists() else []
     todo = missing(runs, protocol.plan(rows, seeds))
     found = images(data, protocol.side, protocol.train_images)  # an error is said here once, and not by every worker
     for one in runs:
@@ -339,7 +344,7 @@ def measure(
     def keep(lines: list[dict[str, Any]]) -> None:
         new = {(line["row"], line["seed"]) for line in lines}
         runs[:] = [one for one in runs if (one["row"], one["seed"]) not in new] + lines
-        store.keep_runs(file.stem, runs, folder=file.parent)
+        store.keep_runs(name, runs, folder=folder)
 
     jobs = {f"{row}, seed {seed}": (protocol, row, seed, data, device, command, workers) for row, seed in todo}
     return run_all(run, jobs, workers, keep, progress=progress)
@@ -357,6 +362,7 @@ def main(argv: Sequence[str] | None = None, protocol: Protocol = REDUCED) -> Non
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW", help=", ".join(ROWS))
     parser.add_argument("--seeds", type=int, help="for every row (the protocol's)")
     parser.add_argument("--device", default="cpu", help="(%(default)s)")
+    parser.add_argument("--out", type=Path, default=store.RESULTS, help="folder (%(default)s)")
     parser.add_argument("--workers", type=int, default=torch.get_num_threads(), help="at once (%(default)s)")
     args = parser.parse_args(argv)
     command = shlex.join([*parser.prog.split(), *argv])
@@ -368,6 +374,7 @@ def main(argv: Sequence[str] | None = None, protocol: Protocol = REDUCED) -> Non
             args.seeds,
             device=args.device,
             workers=args.workers,
+            folder=args.out,
             command=command,
             progress=sys.stderr.isatty(),
         )

@@ -208,7 +208,7 @@ def measure_speed(place: Place, task: Task) -> None:
 
 
 def ablation_runs(place: Place, data: str) -> list[dict[str, Any]]:
-    return stored_runs(ablations.path(place.full, data).stem, place.results)
+    return stored_runs(ablations.name_of(place.full, data), place.results)
 
 
 def ablation_tasks(place: Place, data: str) -> list[Task]:
@@ -237,7 +237,7 @@ def measure_ablation(place: Place, task: Task) -> None:
     lines = ablations.results(place.full, row, int(seed), found, run.model, facts)
     new = {(line["row"], line["seed"]) for line in lines}
     runs = [one for one in ablation_runs(place, data) if (one["row"], one["seed"]) not in new]
-    store.keep_runs(ablations.path(place.full, data).stem, runs + lines, folder=place.results)
+    store.keep_runs(ablations.name_of(place.full, data), runs + lines, folder=place.results)
 
 
 # ---- All of it

@@ -192,7 +192,7 @@ def test_rows_without_two_seeds_are_left_out(runs):
 
 
 def test_it_is_said_what_was_trained(runs):
-    assert described(runs) == f"ResNet-8, 12,800 images of CIFAR-10 at 16×16 pixels, {REDUCED.epochs} epochs"
+    assert described(runs) == f"ResNet-8, 12,800 images of CIFAR-10 at 16×16 pixels, {REDUCED.base.epochs} epochs"
     assert described(runs) in Ablations(runs).element().encode().decode("unicode_escape")
     assert set(GROUPS) == {row.group for row in ROWS.values()}
 

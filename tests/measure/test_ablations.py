@@ -204,8 +204,6 @@ def test_frozen_gates_are_the_means_over_training_images(lines: list[dict[str, A
 
 @pytest.fixture(scope="module")
 def stored() -> list[dict[str, Any]]:
-    if not ablations.path().exists():
-        pytest.fail("results/ablations.jsonl is missing: python -m senet_edu.measure.ablations")
     return ablations.load()
 
 
@@ -248,7 +246,7 @@ def test_what_was_not_measured_is_an_error(tmp_path: Path, monkeypatch: pytest.M
 def test_a_run_that_stands_twice_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "RESULTS", tmp_path)
     line = json.dumps({"row": "plain", "seed": 3}) + "\n"
-    ablations.path().write_text(line + line)
+    (tmp_path / "ablations.jsonl").write_text(line + line)
     with pytest.raises(ValueError, match=r"ablations.jsonl is damaged: it has 1 runs twice, .*'plain', 3"):
         ablations.load()
 
