@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ REMEDY = "Install senet_edu again, or measure anew"
 ABOUT = {
     "command": "what was typed",
     "seeds": "a list of integers",
-    "settings": "the recipe, or what else decides the numbers",
+    "recipe": "of training, where the measurement trained by one",
+    "settings": "what else decides the numbers",
     "data": "name of the data set, and how many training and test images",
     "versions": "of python, torch and senet_edu; with a GPU also cudnn and driver",
     "revision": "of the sources, see machine.revision",
@@ -35,6 +37,14 @@ ABOUT = {
     "seconds": "that it took",
 }
 """The keys of every `about`, and what they say. None: it was not recorded."""
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What a stored file holds, and the chapters that show it."""
+
+    what: str
+    chapters: tuple[str, ...]
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -62,9 +72,10 @@ def about(
     device: torch.device,
     *,
     command: str,
-    settings: Mapping[str, Any],
-    data: Mapping[str, Any] | None = None,
     seeds: Iterable[int] = (),
+    recipe: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    data: Mapping[str, Any] | None = None,
     seconds: float | None = None,
     dtype: torch.dtype | None = None,
     processes: int | None = None,
@@ -75,7 +86,7 @@ def about(
         dtype: the arithmetic, where it is not the one that training takes on this device.
         processes: where several worked at the same time without torchrun.
     """
-    found = {"command": command, "seeds": list(seeds), "settings": dict(settings), "data": data and dict(data)}
+    found = {"command": command, "seeds": list(seeds), "recipe": recipe, "settings": settings or {}, "data": data}
     found |= machine.describe(device, dtype) | {"seconds": None if seconds is None else round(seconds, 1)}
     if processes is not None:
         found["processes"] = processes
@@ -124,8 +135,8 @@ def _dumped(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def keep_runs(path: Path, runs: Iterable[Mapping[str, Any]]) -> None:
-    """Store runs, one a line, each with its own `about`.
+def keep_runs(name: str, runs: Iterable[Mapping[str, Any]], *, folder: Path | None = None) -> Path:
+    """Store runs as `results/NAME.jsonl`, one a line, each with its own `about`. Returns the path.
 
     Raises:
         OSError: the file cannot be written; an earlier one is kept.
@@ -134,8 +145,10 @@ def keep_runs(path: Path, runs: Iterable[Mapping[str, Any]]) -> None:
     runs = list(runs)
     for run in runs:
         complete(run["about"])
+    path = (folder or RESULTS) / f"{name}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, "".join(json.dumps(run, ensure_ascii=False) + "\n" for run in runs).encode())
+    return path
 
 
 def load(name: str, *, folder: Path | None = None) -> dict[str, Any]:
@@ -145,22 +158,25 @@ def load(name: str, *, folder: Path | None = None) -> dict[str, Any]:
         FileNotFoundError: there is no such measurement; it names those that there are.
         ValueError: the file is damaged; it names the file and the remedy.
     """
-    folder = folder or RESULTS
-    path = folder / f"{name}.json"
-    if not path.exists():
-        known = ", ".join(sorted(one.stem for one in folder.glob("*.json"))) or "none"
-        raise FileNotFoundError(f"name {name!r} is not a stored measurement; there are {known}")
-    return read_json(path)
+    return read_json(_existing(name, "json", folder or RESULTS))
 
 
-def load_runs(path: Path) -> list[dict[str, Any]]:
+def load_runs(name: str, *, folder: Path | None = None) -> list[dict[str, Any]]:
     """Stored runs, a dictionary each, with every key of `ABOUT` under `about`.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: a line of it is damaged; it names file, line and remedy.
+        FileNotFoundError: there are no such runs; it names those that there are.
+        ValueError: a line of the file is damaged; it names file, line and remedy.
     """
-    return read_lines(path)
+    return read_lines(_existing(name, "jsonl", folder or RESULTS))
+
+
+def _existing(name: str, kind: str, folder: Path) -> Path:
+    path = folder / f"{name}.{kind}"
+    if not path.exists():
+        known = ", ".join(sorted(one.stem for one in folder.glob(f"*.{kind}"))) or "none"
+        raise FileNotFoundError(f"name {name!r} is not a stored measurement; there are {known}")
+    return path
 
 
 def read_json(path: Path, remedy: str = REMEDY) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from senet_edu.store import replace_file
 from senet_edu.train.checkpoint import describe_run
 from senet_edu.train.loop import Run, evaluate, train
 from senet_edu.train.optimizer import make_optimizer, make_scheduler
+from senet_edu.train.pack import train_many
 from senet_edu.train.profile import profile_steps
 from senet_edu.train.recipe import RECIPES, NamedRecipe, Recipe, read_recipe
 
@@ -37,4 +38,5 @@ __all__ = [
     "read_recipe",
     "replace_file",
     "train",
+    "train_many",
 ]

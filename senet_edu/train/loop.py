@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from senet_edu.modes import evaluating
 from senet_edu.train import distributed
 from senet_edu.train.checkpoint import Folder, describe_run, resumed, same_run
 from senet_edu.train.recipe import Recipe
-from senet_edu.train.step import Shared, Step, cuda_graph
+from senet_edu.train.step import Record, Shared, Step, cuda_graph
 
 OnEpoch = Callable[[dict[str, Any]], None]
 OnStep = Callable[[int, nn.Module], None]
@@ -105,8 +105,8 @@ def hold_out(data: ImageData, count: int) -> ImageData:
     )
 
 
-def images_for(recipe: Recipe, data: ImageData | None) -> ImageData:
-    """What a recipe trains and tests on.
+def images_for(recipe: Recipe, data: ImageData | None, *, whole: bool = False) -> ImageData:
+    """What a recipe trains and tests on; or the whole data set, of which nothing is held out yet.
 
     Raises:
         ValueError: `data` is no data set, or `recipe.data` names none.
@@ -115,11 +115,23 @@ def images_for(recipe: Recipe, data: ImageData | None) -> ImageData:
         data = datasets.load(recipe.data)
     if not isinstance(data, ImageData):
         raise ValueError(f"data must be ImageData, got {type(data).__name__}")
-    return hold_out(data, recipe.holdout)
+    return data if whole else hold_out(data, recipe.holdout)
+
+
+def computing(device: str | torch.device | None) -> torch.device:
+    """A device that computes: any that can be used, but "meta", which only knows shapes.
+
+    Raises:
+        ValueError: it cannot be used here.
+    """
+    found = machine.usable(device)
+    if found.type == "meta":
+        raise ValueError("device 'meta' computes nothing; choose cpu or cuda")
+    return found
 
 
 class Training:
-    """One run on its way: a step, its folder, and what is known so far. `train` and `train_many` drive it."""
+    """One run on its way: a step, its folder, and what is known so far."""
 
     def __init__(
         self,
@@ -307,16 +319,55 @@ def train(
     if not isinstance(recipe, Recipe):
         raise ValueError(f"recipe must be a Recipe, such as RECIPES['laptop'].recipe, got {recipe!r}")
     checks.whole("eval_every", eval_every, least=1)
-    device = machine.usable(device)
-    with Folder(out) as folder, settings(benchmark=True):  # shapes repeat: try which algorithm is fastest
-        data = images_for(recipe, data)
-        record = cuda_graph if capture and device.type == "cuda" and distributed.processes() == 1 else None
-        step = Step(Shared(data, device, recipe.padding), recipe, record=record)
-        about = describe_run(recipe, data, device, command)
+    folder = Folder(out)
+    device = computing(device)
+    data = images_for(recipe, data)
+    about = describe_run(recipe, data, device, command)
+    shared = Shared(data, device, recipe.padding)
+    record = cuda_graph if capture and device.type == "cuda" and distributed.processes() == 1 else None
+    turn = turns(
+        recipe,
+        shared,
+        about,
+        folder,
+        resume=resume,
+        overwrite=overwrite,
+        record=record,
+        eval_every=eval_every,
+        on_epoch=on_epoch,
+        on_step=on_step,
+        progress=progress,
+    )
+    with settings(benchmark=True), closing(turn):  # shapes repeat: try which algorithm is fastest
+        while True:
+            try:
+                next(turn)
+            except StopIteration as end:
+                return end.value
+
+
+def turns(
+    recipe: Recipe,
+    shared: Shared,
+    about: dict[str, Any],
+    folder: Folder,
+    *,
+    resume: bool,
+    overwrite: bool,
+    record: Record | None,
+    **options: Any,
+) -> Generator[None, None, Run]:
+    """A whole run in turns: it yields when all steps of an epoch are queued on the device, so that others may queue.
+
+    Args:
+        options: of `Training`.
+
+    Raises:
+        FloatingPointError, OSError, ValueError: see `train`.
+    """
+    with folder:
         going_on = folder.claim(resume, overwrite)
-        training = Training(
-            step, about, folder, eval_every=eval_every, on_epoch=on_epoch, on_step=on_step, progress=progress
-        )
+        training = Training(Step(shared, recipe, record=record), about, folder, **options)
         with training.bar:
             if going_on:
                 training.resume()
@@ -326,5 +377,6 @@ def train(
                 training.begin()
                 while training.advance(GLANCE):
                     pass
+                yield
                 training.finish()
             return training.close()

@@ -27,10 +27,9 @@ def _options(name: str, value: object) -> dict[str, Any]:
 def _sizes(name: str, value: object) -> tuple[tuple[float, int], ...]:
     """Pairs as tuples, which lists from a file become again; the starts rise from 0 and stay below 1."""
     try:
-        pairs = [(start, side) for start, side in value]
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be pairs of a share and a side, got {value!r}") from None
-    sizes = tuple((number(name, start, least=0, below=1), whole(name, side, least=1)) for start, side in pairs)
+        sizes = tuple((number("share", share, least=0, below=1), whole("side", side, least=1)) for share, side in value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be pairs of a share and a side, got {value!r}: {error}") from None
     starts = [start for start, _ in sizes]
     if not starts or starts[0] != 0 or starts != sorted(set(starts)):
         raise ValueError(f"{name} must begin at 0 and go on with larger shares, got {value!r}")

@@ -15,7 +15,7 @@ from senet_edu.data import ImageData
 from senet_edu.train import Run, train
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def on_the_cpu() -> Iterator[None]:
     """Where equal means bit for bit."""
     with pytest.MonkeyPatch.context() as patch:
@@ -23,7 +23,7 @@ def on_the_cpu() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def data(on_the_cpu: None) -> ImageData:
     """Small images, and five too many for a whole batch."""
     drawn = datasets.procedural(STEPS * TINY.batch_size + 5, 40)
@@ -32,7 +32,7 @@ def data(on_the_cpu: None) -> ImageData:
     return replace(drawn, **small)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def unbroken(data: ImageData, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run]:
     """A whole run of `TINY`: its folder and what `train` returned."""
     out = tmp_path_factory.mktemp("unbroken")

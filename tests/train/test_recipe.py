@@ -72,7 +72,7 @@ from senet_edu.train.recipe import differences
     ],
 )
 def test_a_recipe_out_of_range_names_the_entry_and_the_value(name: str, value: object) -> None:
-    with pytest.raises(ValueError, match=rf"^{name} \(.*{re.escape(repr(value).strip('(),[]').split(',')[0])}"):
+    with pytest.raises(ValueError, match=rf"^{name} \(.*{re.escape(repr(value))}"):
         Recipe(**{name: value})
 
 
@@ -148,7 +148,9 @@ def test_shifts_of_batch_norms_can_have_a_rate_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("warmup", [0.2, 0.37])
-@pytest.mark.parametrize("epochs, steps", [(1, 1), (1, 2), (1, 3), (2, 1), (1, 7), (3, 5), (10, 7), (15, 97), (100, 97)])
+@pytest.mark.parametrize(
+    "epochs, steps", [(1, 1), (1, 2), (1, 3), (2, 1), (1, 7), (3, 5), (10, 7), (15, 97), (100, 97)]
+)
 def test_the_rates_are_those_of_pytorchs_scheduler_to_the_last_bit(epochs: int, steps: int, warmup: float) -> None:
     recipe = Recipe(epochs=epochs, lr=0.4, warmup=warmup, bn_shift_lr=2.0)
     optimizer = make_optimizer(nn.Sequential(nn.Linear(1, 1), nn.BatchNorm2d(1)), recipe)
