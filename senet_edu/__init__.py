@@ -5,6 +5,7 @@
 Importing this loads torch and nothing heavier.
 """
 
+from senet_edu import interrupt
 from senet_edu.data import load_cifar10, load_cifar100
 from senet_edu.gates import override_gates, record_gates
 from senet_edu.resnet import (
@@ -42,6 +43,8 @@ from senet_edu.resnet import (
 from senet_edu.se import SEBlock
 from senet_edu.surgery import insert_se, se_inception_v3
 from senet_edu.zoo import load_pretrained
+
+interrupt.over()
 
 __version__ = "0.1.0"
 __all__ = [

@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
+
+from senet_edu import machine
 
 
 def rank() -> int:
@@ -26,18 +28,16 @@ def processes() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
-def usable(device: str | torch.device | None) -> torch.device:
-    """A device by its name; None is a GPU if there is one, else the CPU.
+def asked_for() -> int:
+    """How many processes torchrun started; 1 without it.
 
     Raises:
-        ValueError: there is no such device, or PyTorch cannot use it here.
+        ValueError: WORLD_SIZE is not a number of processes.
     """
-    try:
-        found = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.empty(0, device=found)
-    except (AssertionError, NotImplementedError, RuntimeError) as error:
-        raise ValueError(f"device {str(device)!r} cannot be used here: {str(error).splitlines()[0]}") from error
-    return found
+    text = os.environ.get("WORLD_SIZE", "1")
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"WORLD_SIZE must be a number of processes, as torchrun sets it, got {text!r}")
+    return int(text)
 
 
 @contextmanager
@@ -48,14 +48,14 @@ def process_group(device: str | torch.device | None) -> Iterator[torch.device | 
         ValueError: `device` cannot be used, or names one GPU where several processes need one each, or there are
             fewer GPUs than processes.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if asked_for() == 1:
         yield device
         return
     # Nothing may touch a GPU before each process has chosen its own: all of them would take memory of the first.
     on_gpu = torch.cuda.is_available() if device is None else str(device).startswith("cuda")
     if on_gpu and device is not None and torch.device(device).index is not None:
         raise ValueError(f"device must be cuda or left out under torchrun, which gives each process one; got {device}")
-    device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if on_gpu else usable(device)
+    device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if on_gpu else machine.usable(device)
     if on_gpu:
         if device.index >= torch.cuda.device_count():
             raise ValueError(f"every process needs a GPU of its own, and there are {torch.cuda.device_count()}")
@@ -67,23 +67,9 @@ def process_group(device: str | torch.device | None) -> Iterator[torch.device | 
         dist.destroy_process_group()
 
 
-class _Total(torch.autograd.Function):
-    """Every process's part counts in every process's sum, so every sum's gradient flows to every part."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        x = x.clone()
-        dist.all_reduce(x)
-        return x
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return _Total.forward(ctx, gradient)
-
-
 def total(x: Tensor) -> Tensor:
     """The sum of a tensor over all processes; gradients flow back to every one of them."""
-    return x if processes() == 1 else _Total.apply(x)
+    return x if processes() == 1 else all_reduce(x)
 
 
 def mean(values: tuple[float, ...], weight: int, device: torch.device) -> list[float]:
@@ -120,11 +106,16 @@ class WholeBatchNorm2d(nn.BatchNorm2d):
 
 
 def parallel(model: nn.Module) -> nn.Module:
-    """The model for the forward pass in training: itself, or itself in DistributedDataParallel."""
+    """The model for the forward pass in training: itself, or itself in DistributedDataParallel.
+
+    Its batch norms are then those of all processes together; parameters, buffers and their names stay.
+    """
     if processes() == 1:
         return model
+    device = next(model.parameters()).device
+    on_gpu = device.type == "cuda"
     for module in model.modules():
         if type(module) is nn.BatchNorm2d:
-            module.__class__ = WholeBatchNorm2d  # keeps parameters, buffers and their names
-    device = next(model.parameters()).device
-    return nn.parallel.DistributedDataParallel(model, [device.index] if device.type == "cuda" else None)
+            module.__class__ = nn.SyncBatchNorm if on_gpu else WholeBatchNorm2d
+            module.process_group = None  # of SyncBatchNorm: all
+    return nn.parallel.DistributedDataParallel(model, [device.index] if on_gpu else None)
