@@ -112,6 +112,32 @@ def convert_state_dict(state_dict: Mapping[str, Tensor], source: str, target: st
     return converted
 
 
+def unwrap_state_dict(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The weights in a checkpoint, by the names of the bare model.
+
+    Takes the dictionary out of `{"state_dict": …, "epoch": …}` and its likes, and `module.` and `_orig_mod.`, which
+    `DataParallel` and `torch.compile` put in front, off the keys.
+
+    Raises:
+        ValueError: there are no weights in it, or something else among them.
+    """
+    if not isinstance(checkpoint, Mapping):
+        raise ValueError(f"state_dict must be a dictionary of tensors, got {type(checkpoint).__name__}")
+    for key in ("state_dict", "model_state_dict", "state_dict_ema", "model_ema", "model", "net", "weights"):
+        if isinstance(checkpoint.get(key), Mapping):
+            return unwrap_state_dict(checkpoint[key])
+    if not checkpoint:
+        raise ValueError("state_dict is empty")
+    for key, value in checkpoint.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor):
+            raise ValueError(f"state_dict must hold tensors only; {key!r} is a {type(value).__name__}")
+    weights = dict(checkpoint)
+    prefixes = ("module.", "_orig_mod.", "model.", "backbone.", "net.", "encoder.")
+    while any(all(key.startswith(prefix) for key in weights) for prefix in prefixes):
+        weights = {key.partition(".")[2]: value for key, value in weights.items()}
+    return weights
+
+
 def _rename(key: str, source: str) -> str:
     for pattern, replacement in _RENAMES[source]:
         key = re.sub(pattern, replacement, key)
