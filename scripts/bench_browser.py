@@ -19,7 +19,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-NET = Path(__file__).resolve().parents[1] / "senet_edu" / "explorables" / "net.js"
 ARGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -32,6 +31,7 @@ ARGS = (
 
 MEASURE = """
 async ({ spec, weights, images, edits }) => {
+  const { worker } = SE["lib/worker.js"];
   const bytes = Uint8Array.from(atob(weights), (c) => c.charCodeAt(0));
   const noise = () => Uint8ClampedArray.from({ length: 4096 }, () => Math.random() * 256);
   const median = (times) => times.sort((a, b) => a - b)[times.length >> 1];
@@ -47,7 +47,7 @@ async ({ spec, weights, images, edits }) => {
     return median(times);
   };
 
-  const net = SENet.worker(spec, bytes);
+  const net = worker(spec, bytes);
   const result = { median_ms: await perImage(net, images), kernel: net.kernel, edit_ms: {} };
   const pixels = noise();
   await net.run(pixels);
@@ -59,7 +59,7 @@ async ({ spec, weights, images, edits }) => {
     await net.run(pixels);
   }
   net.close();
-  const plain = SENet.worker(spec, bytes, { simd: false });
+  const plain = worker(spec, bytes, { simd: false });
   result.javascript_median_ms = await perImage(plain, images);
   plain.close();
   return result;
@@ -79,13 +79,15 @@ def measure(chromium: str, images: int, edits: int) -> dict[str, Any]:
     from playwright.sync_api import sync_playwright
 
     from senet_edu import load_pretrained
-    from senet_edu.interop import export_browser
+    from senet_edu.explorables.lib.net import export_browser
+    from senet_edu.explorables.lib.scripts import in_a_page, needed
 
     spec, weights = export_browser(load_pretrained("se_resnet20"))
+    script = "".join(map(in_a_page, needed("lib/worker.js")))
     data = {"spec": spec, "weights": base64.b64encode(weights).decode(), "images": images, "edits": edits}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         path = Path(folder) / "page.html"
-        path.write_text(f"<!doctype html><meta charset=utf-8><script>{NET.read_text(encoding='utf-8')}</script>")
+        path.write_text(f"<!doctype html><meta charset=utf-8><script>{script}</script>")
         with playwright.chromium.launch(executable_path=chromium, args=ARGS) as browser:
             page = browser.new_page()
             page.goto(path.as_uri())

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from senet_edu.explorables.lib.scripts import in_a_page, with_scripts
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -123,12 +125,13 @@ FIGURE_PAGE = """\
 
 @pytest.fixture
 def figure_page(page_factory: Callable[..., Page], tmp_path: Path) -> Callable[..., Page]:
-    """Open HTML, for instance a figure's _repr_html_(), as a file: figure_page(html, width=800, dark=False, …)."""
+    """Open a figure's element as a page of the book does, from a file: figure_page(html, width=800, dark=False, …)."""
 
     def open_figure(html: str, width: int = 800, height: int = 900, *, dark: bool = False, **options: Any) -> Page:
         path = tmp_path / f"figure{len(list(tmp_path.glob('figure*.html')))}.html"
         css = (ROOT / "book" / "assets" / "custom.css").as_uri()
-        path.write_text(FIGURE_PAGE.format(theme="dark" if dark else "light", css=css, html=html), encoding="utf-8")
+        body = with_scripts(html, lambda name: f"<script>{in_a_page(name)}</script>")
+        path.write_text(FIGURE_PAGE.format(theme="dark" if dark else "light", css=css, html=body), encoding="utf-8")
         page = page_factory(width, height, dark=dark, **options)
         page.goto(path.as_uri())
         return page

@@ -6,12 +6,12 @@ Colab. The HTML depends on the data alone: re-executing an unchanged notebook le
 """
 
 from senet_edu.explorables.ablations import Ablations, Prediction
-from senet_edu.explorables.base import Explorable
 from senet_edu.explorables.convolution import Convolution
 from senet_edu.explorables.excitation import Excitation
 from senet_edu.explorables.gate_map import GateMap
 from senet_edu.explorables.interventions import Interventions
 from senet_edu.explorables.learning import Learning
+from senet_edu.explorables.lib.base import Explorable
 from senet_edu.explorables.live import Live, load_samples
 from senet_edu.explorables.placement import Placement
 from senet_edu.explorables.provenance import Provenance

@@ -1,6 +1,7 @@
 /* Chapter 8: differences with their intervals, the seeds of a row, and accuracy against size; all three linked. */
-SE.figure("se-ablations", (root, { standard, ours, paper }, self) => {
-  const { h, svg, number, choice, clamp, frame } = SE;
+import { choice, clamp, figure, frame, h, number, svg } from "./lib/core.js";
+
+figure("se-ablations", (root, { standard, ours, paper }, self) => {
   const signed = (value, decimals = 2) => (Number(value.toFixed(decimals)) > 0 ? "+" : "") + number(value, decimals);
   const mean = (values) => values.reduce((sum, v) => sum + v, 0) / values.length;
   const known = (values) => values.filter((v) => v != null);
@@ -19,7 +20,10 @@ SE.figure("se-ablations", (root, { standard, ours, paper }, self) => {
   const steps = ([low, high], most) => {
     const step = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20].find((s) => (high - low) / s <= most) ?? 50;
     const first = Math.ceil(low / step - 1e-9);
-    return { step, values: Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, i) => (first + i) * step) };
+    return {
+      step,
+      values: Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, i) => (first + i) * step),
+    };
   };
 
   /* The dot plot: a table, so that rows and numbers line up. Places are percents of a cell's width. */
@@ -36,7 +40,10 @@ SE.figure("se-ablations", (root, { standard, ours, paper }, self) => {
   const build = () => {
     const compared = rows.map(against);
     // Rows that are far off must not squeeze the others together: arrows point to them.
-    const reaches = compared.map((d) => Math.max(Math.abs(d.low), Math.abs(d.high))).filter((r) => r > 0).sort((a, b) => a - b);
+    const reaches = compared
+      .map((d) => Math.max(Math.abs(d.low), Math.abs(d.high)))
+      .filter((r) => r > 0)
+      .sort((a, b) => a - b);
     const limit = 3 * (reaches[reaches.length >> 1] ?? 1);
     const near = compared.filter((d) => Math.max(Math.abs(d.low), Math.abs(d.high)) <= limit);
     const ends = [0, ...near.flatMap((d) => [d.low, d.high, ...known(d.by)])].map((v) => clamp(v, -limit, limit));
@@ -44,25 +51,47 @@ SE.figure("se-ablations", (root, { standard, ours, paper }, self) => {
     range = [Math.min(...ends) - room, Math.max(...ends) + room];
     let group;
     lines = [];
-    body.replaceChildren(...rows.flatMap((row, i) => {
-      const d = compared[i];
-      const cell = h("td", { class: "plot" }, h("i", { class: "zero", style: left(0) }));
-      const isBase = row === base;
-      if (!isBase) {
-        if (!single) {
-          d.by.forEach((v, k) => v != null && inside(v) && cell.append(h("i", { class: "seed", "data-seed": k, style: left(v) })));
-          if (inside(d.low) || inside(d.high)) cell.append(h("i", { class: "interval", style: `${left(d.low)}; width: ${(clamp(place(d.high), 0, 100) - clamp(place(d.low), 0, 100)).toFixed(2)}%` }));
+    body.replaceChildren(
+      ...rows.flatMap((row, i) => {
+        const d = compared[i];
+        const cell = h("td", { class: "plot" }, h("i", { class: "zero", style: left(0) }));
+        const isBase = row === base;
+        if (!isBase) {
+          if (!single) {
+            d.by.forEach(
+              (v, k) =>
+                v != null && inside(v) && cell.append(h("i", { class: "seed", "data-seed": k, style: left(v) })),
+            );
+            if (inside(d.low) || inside(d.high))
+              cell.append(
+                h("i", {
+                  class: "interval",
+                  style: `${left(d.low)}; width: ${(clamp(place(d.high), 0, 100) - clamp(place(d.low), 0, 100)).toFixed(2)}%`,
+                }),
+              );
+          }
+          const open = !single && d.low <= 0 && d.high >= 0;
+          cell.append(
+            inside(d.value)
+              ? h("i", { class: open ? "dot open" : "dot", style: left(d.value) })
+              : h("i", { class: "off", style: left(d.value) }, d.value < 0 ? "◀" : "▶"),
+          );
         }
-        const open = !single && d.low <= 0 && d.high >= 0;
-        cell.append(inside(d.value) ? h("i", { class: open ? "dot open" : "dot", style: left(d.value) }) : h("i", { class: "off", style: left(d.value) }, d.value < 0 ? "◀" : "▶"));
-      }
-      const figure = h("td", { class: "figure" }, isBase ? "base" : single ? signed(d.value) : `${signed(d.value, 1)} ± ${number(d.margin, 1)}`);
-      const line = h("tr", { "data-row": row.key }, h("th", { scope: "row" }, row.title), cell, figure);
-      lines.push({ line, cell });
-      const opens = row.group !== group && row.group !== "no SE";
-      group = row.group;
-      return [opens && h("tr", { class: "group" }, h("th", { scope: "rowgroup", colspan: 3 }, row.group)), line].filter(Boolean);
-    }));
+        const figure = h(
+          "td",
+          { class: "figure" },
+          isBase ? "base" : single ? signed(d.value) : `${signed(d.value, 1)} ± ${number(d.margin, 1)}`,
+        );
+        const line = h("tr", { "data-row": row.key }, h("th", { scope: "row" }, row.title), cell, figure);
+        lines.push({ line, cell });
+        const opens = row.group !== group && row.group !== "no SE";
+        group = row.group;
+        return [
+          opens && h("tr", { class: "group" }, h("th", { scope: "rowgroup", colspan: 3 }, row.group)),
+          line,
+        ].filter(Boolean);
+      }),
+    );
     const { step, values } = steps(range, 6);
     axis.replaceChildren(...values.map((v) => h("span", { style: left(v) }, signed(v, step < 1 ? 1 : 0))));
     head.textContent = `Accuracy, points above ${theBase()}`;
@@ -70,7 +99,8 @@ SE.figure("se-ablations", (root, { standard, ours, paper }, self) => {
 
   /* Seed by seed: the base on the left, the row on the right, a line for each seed. */
 
-  const W = 240, H = 170; // about as many pixels on the page, so that text keeps its size
+  const W = 240,
+    H = 170; // about as many pixels on the page, so that text keeps its size
   const pairs = svg("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", class: "pairs" });
   const cloud = svg("svg", { viewBox: `0 0 ${W} 210`, role: "img", class: "cloud" });
   const text = (x, y, anchor, ...words) => svg("text", { x, y, "text-anchor": anchor }, ...words);
@@ -84,15 +114,28 @@ SE.figure("se-ablations", (root, { standard, ours, paper }, self) => {
     const y = (v) => 138 - (128 * (v - low)) / (high - low);
     const { step, values: ticks } = steps([low, high], 4);
     pairs.replaceChildren(
-      ...ticks.flatMap((v) => [svg("line", { x1: 42, x2: W - 4, y1: y(v), y2: y(v), class: "rule" }), text(36, y(v) + 4, "end", number(v, step < 1 ? 1 : 0))]),
+      ...ticks.flatMap((v) => [
+        svg("line", { x1: 42, x2: W - 4, y1: y(v), y2: y(v), class: "rule" }),
+        text(36, y(v) + 4, "end", number(v, step < 1 ? 1 : 0)),
+      ]),
       ...both.map((p) => {
-        const focus = seed === p.i, dim = seed != null && !focus;
-        return svg("g", { class: `pair${focus ? " focus" : dim ? " dim" : ""}`, "data-seed": p.i },
+        const focus = seed === p.i,
+          dim = seed != null && !focus;
+        return svg(
+          "g",
+          { class: `pair${focus ? " focus" : dim ? " dim" : ""}`, "data-seed": p.i },
           svg("line", { x1: 76, x2: 190, y1: y(p.from), y2: y(p.to), class: p.to < p.from ? "falls" : "" }),
-          svg("circle", { cx: 76, cy: y(p.from), r: 5, class: "from" }), svg("circle", { cx: 190, cy: y(p.to), r: 5, class: "to" }));
+          svg("circle", { cx: 76, cy: y(p.from), r: 5, class: "from" }),
+          svg("circle", { cx: 190, cy: y(p.to), r: 5, class: "to" }),
+        );
       }),
-      text(76, 160, "middle", base.key === "plain" ? "no SE" : "standard SE"), text(190, 160, "middle", row === base ? "itself" : "this variant"));
-    pairs.setAttribute("aria-label", both.map((p) => `${single ? "one run" : `seed ${p.s}`}: ${number(p.from)} to ${number(p.to)} %`).join(", "));
+      text(76, 160, "middle", base.key === "plain" ? "no SE" : "standard SE"),
+      text(190, 160, "middle", row === base ? "itself" : "this variant"),
+    );
+    pairs.setAttribute(
+      "aria-label",
+      both.map((p) => `${single ? "one run" : `seed ${p.s}`}: ${number(p.from)} to ${number(p.to)} %`).join(", "),
+    );
   };
 
   /* Size against accuracy. */
@@ -117,25 +160,52 @@ SE.figure("se-ablations", (root, { standard, ours, paper }, self) => {
       const value = seed == null || d.r.accuracy[seed] == null ? d.y : d.r.accuracy[seed];
       const out = value < low || value > high;
       const kind = d.r === base ? "base" : d.r.group.startsWith("no SE") ? "plain" : "";
-      return svg("circle", { cx: x(d.x), cy: y(value), r: chosen ? 7 : 4.5, class: `mark ${kind}${chosen ? " chosen" : ""}${out ? " out" : ""}`, "data-row": d.r.key, onpointerenter: () => d.r !== rows[at] && select(rows.indexOf(d.r)) });
+      return svg("circle", {
+        cx: x(d.x),
+        cy: y(value),
+        r: chosen ? 7 : 4.5,
+        class: `mark ${kind}${chosen ? " chosen" : ""}${out ? " out" : ""}`,
+        "data-row": d.r.key,
+        onpointerenter: () => d.r !== rows[at] && select(rows.indexOf(d.r)),
+      });
     };
     const order = [...dots].sort((a, b) => (a.r === row) - (b.r === row));
     cloud.replaceChildren(
-      ...ticks.flatMap((v) => [svg("line", { x1: 42, x2: W - 4, y1: y(v), y2: y(v), class: "rule" }), text(36, y(v) + 4, "end", number(v, step < 1 ? 1 : 0))]),
+      ...ticks.flatMap((v) => [
+        svg("line", { x1: 42, x2: W - 4, y1: y(v), y2: y(v), class: "rule" }),
+        text(36, y(v) + 4, "end", number(v, step < 1 ? 1 : 0)),
+      ]),
       ...xticks.map((v) => text(x(v * (mega ? 1e6 : 1e3)), 180, "middle", number(v, xstep < 1 ? 1 : 0))),
-      text(136, 201, "middle", `${key === "parameters" ? "parameters" : "multiply-adds"}, ${mega ? "millions" : "thousands"}`),
-      ...(row[key] != null && !single ? own.filter((v) => v > low && v < high).map((v) => svg("circle", { cx: x(row[key]), cy: y(v), r: 2.5, class: "own" })) : []),
-      ...order.map(mark));
-    cloud.setAttribute("aria-label", `${shown.length} variants, mean accuracy in percent against ${key === "parameters" ? "parameters" : "multiply-adds"}`);
+      text(
+        136,
+        201,
+        "middle",
+        `${key === "parameters" ? "parameters" : "multiply-adds"}, ${mega ? "millions" : "thousands"}`,
+      ),
+      ...(row[key] != null && !single
+        ? own
+            .filter((v) => v > low && v < high)
+            .map((v) => svg("circle", { cx: x(row[key]), cy: y(v), r: 2.5, class: "own" }))
+        : []),
+      ...order.map(mark),
+    );
+    cloud.setAttribute(
+      "aria-label",
+      `${shown.length} variants, mean accuracy in percent against ${key === "parameters" ? "parameters" : "multiply-adds"}`,
+    );
   };
 
   const say = (row) => {
     const d = against(row);
     const name = row.group.startsWith("no SE") ? row.title : `${row.group}, ${row.title}`;
     const at = `${number(mean(known(row.accuracy)))} % right`;
-    const cost = row.parameters == null ? "" : `, ${row.parameters >= 1e6 ? `${number(row.parameters / 1e6, 1)} million` : row.parameters.toLocaleString("en-US")} parameters`;
+    const cost =
+      row.parameters == null
+        ? ""
+        : `, ${row.parameters >= 1e6 ? `${number(row.parameters / 1e6, 1)} million` : row.parameters.toLocaleString("en-US")} parameters`;
     if (row === base) return `${name}: ${at}${cost}. All others are compared with it.`;
-    if (single) return `${name}: ${at}${cost}, ${signed(d.value)} points against ${theBase()} (${row.table}). One run each: no interval can be given.`;
+    if (single)
+      return `${name}: ${at}${cost}, ${signed(d.value)} points against ${theBase()} (${row.table}). One run each: no interval can be given.`;
     const kind = d.low > 0 ? "above zero" : d.high < 0 ? "below zero" : "includes zero";
     const one = seed == null || d.by[seed] == null ? "" : ` Seed ${seeds[seed]}: ${signed(d.by[seed])}.`;
     return `${name}: ${at} on the mean of ${known(d.by).length} seeds${cost}; ${signed(d.value)} points against ${theBase()}, 95 % interval ${signed(d.low)} to ${signed(d.high)} (${kind}).${one}`;
@@ -143,7 +213,9 @@ SE.figure("se-ablations", (root, { standard, ours, paper }, self) => {
 
   const mark = frame(() => {
     const row = rows[at];
-    lines.forEach(({ line }, i) => (i === at ? line.setAttribute("aria-current", "true") : line.removeAttribute("aria-current")));
+    lines.forEach(({ line }, i) =>
+      i === at ? line.setAttribute("aria-current", "true") : line.removeAttribute("aria-current"),
+    );
     for (const dot of body.querySelectorAll(".seed")) dot.classList.toggle("focus", Number(dot.dataset.seed) === seed);
     body.classList.toggle("one", seed != null);
     title.textContent = single ? "One run each" : "Seed by seed, % right";
@@ -160,7 +232,10 @@ SE.figure("se-ablations", (root, { standard, ours, paper }, self) => {
     ({ rows, seeds } = source);
     single = source === paper;
     base = rows.find((row) => row.key === versus.value);
-    at = Math.max(0, rows.findIndex((row) => row.key === (before?.key ?? standard)));
+    at = Math.max(
+      0,
+      rows.findIndex((row) => row.key === (before?.key ?? standard)),
+    );
     if (single) seed = null;
     for (const box of [which, size]) box.disabled = single;
     which.value = seed ?? "all";
@@ -172,10 +247,39 @@ SE.figure("se-ablations", (root, { standard, ours, paper }, self) => {
     mark();
   };
 
-  const whose = choice({ label: "Runs", options: [["ours", "ours, reduced"], ["paper", "the paper's, one run each"]], value: "ours", input: show });
-  const versus = choice({ label: "Compared with", options: [["plain", "no SE"], [standard, "standard SE"]], value: "plain", input: show });
-  const which = choice({ label: "Mark a seed", options: [["all", "none"], ...ours.seeds.map((s, i) => [i, s])], value: "all", input: (v) => ((seed = v === "all" ? null : Number(v)), mark()) });
-  const size = choice({ label: "Size and mean accuracy, %", options: [["parameters", "parameters"], ["operations", "multiply-adds"]], value: "parameters", input: mark });
+  const whose = choice({
+    label: "Runs",
+    options: [
+      ["ours", "ours, reduced"],
+      ["paper", "the paper's, one run each"],
+    ],
+    value: "ours",
+    input: show,
+  });
+  const versus = choice({
+    label: "Compared with",
+    options: [
+      ["plain", "no SE"],
+      [standard, "standard SE"],
+    ],
+    value: "plain",
+    input: show,
+  });
+  const which = choice({
+    label: "Mark a seed",
+    options: [["all", "none"], ...ours.seeds.map((s, i) => [i, s])],
+    value: "all",
+    input: (v) => ((seed = v === "all" ? null : Number(v)), mark()),
+  });
+  const size = choice({
+    label: "Size and mean accuracy, %",
+    options: [
+      ["parameters", "parameters"],
+      ["operations", "multiply-adds"],
+    ],
+    value: "parameters",
+    input: mark,
+  });
   const note = h("p", { class: "note" });
   const title = h("span", { class: "label" });
   const read = h("output", { class: "note" });
@@ -195,7 +299,10 @@ SE.figure("se-ablations", (root, { standard, ours, paper }, self) => {
   });
 
   root.append(
-    h("style", {}, `
+    h(
+      "style",
+      {},
+      `
       .views { column-gap: 20px; }
       .wide { flex: 1 1 390px; }
       .side { flex: 1 1 230px; margin: 0; }
@@ -241,14 +348,27 @@ SE.figure("se-ablations", (root, { standard, ours, paper }, self) => {
       fieldset:disabled label { cursor: default; }
       p.note { min-height: 2.9em; }
       output { display: block; min-height: 4.4em; }
-      @container (max-width: 420px) { p.note { min-height: 5.8em; } output { min-height: 7.3em; } table { font-size: 13px; } tbody tr[data-row] { height: 30px; } th { min-width: 104px; padding-right: 2px; } .plot { min-width: 100px; } .figure { padding: 0 0 0 5px; } }`),
+      @container (max-width: 420px) { p.note { min-height: 5.8em; } output { min-height: 7.3em; } table { font-size: 13px; } tbody tr[data-row] { height: 30px; } th { min-width: 104px; padding-right: 2px; } .plot { min-width: 100px; } .figure { padding: 0 0 0 5px; } }`,
+    ),
     h("h3", {}, "What helps, and how sure is it?"),
     note,
     h("div", { class: "row" }, whose, versus, which),
-    h("div", { class: "views" },
-      h("div", { class: "view wide" }, head, h("table", {}, body,
-        h("tfoot", { "aria-hidden": "true" }, h("tr", {}, h("td"), h("td", {}, axis))))),
-      h("div", { class: "views side" }, h("div", { class: "view" }, title, pairs), h("div", { class: "view" }, size, cloud))),
+    h(
+      "div",
+      { class: "views" },
+      h(
+        "div",
+        { class: "view wide" },
+        head,
+        h("table", {}, body, h("tfoot", { "aria-hidden": "true" }, h("tr", {}, h("td"), h("td", {}, axis)))),
+      ),
+      h(
+        "div",
+        { class: "views side" },
+        h("div", { class: "view" }, title, pairs),
+        h("div", { class: "view" }, size, cloud),
+      ),
+    ),
     read,
   );
   show();

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from senet_edu.ablations import ROWS, STANDARD, accuracies, compare
-from senet_edu.explorables.base import Explorable
+from senet_edu.explorables.lib.base import Explorable
 from senet_edu.published import PAPER_ABLATIONS, PAPER_PLAIN, PAPER_STANDARD
 
 BASES = ("plain", STANDARD)

@@ -1,9 +1,14 @@
 /* Chapter 1: equation 1. One kernel of an RGB convolution, channel by channel; the weights can be changed, and pointing
    at a place shows the 27 products behind its value. */
-SE.figure("se-convolution", (root, { side, image, kernels }, self) => {
-  const { h, number, clamp, slider, choice, pixels, colors, grid, frame } = SE;
+import { choice, clamp, colors, figure, frame, grid, h, number, pixels, slider } from "./lib/core.js";
+
+figure("se-convolution", (root, { side, image, kernels }, self) => {
   const channels = ["red", "green", "blue"];
-  const tints = [[255, 92, 80], [88, 214, 104], [104, 152, 255]];
+  const tints = [
+    [255, 92, 80],
+    [88, 214, 104],
+    [104, 152, 255],
+  ];
   const bytes = Uint8Array.from(atob(image), (letter) => letter.charCodeAt(0));
   const x = channels.map((_, s) => Float64Array.from({ length: side * side }, (_, i) => bytes[3 * i + s] / 255));
   const v = channels.map(() => new Float64Array(9));
@@ -12,8 +17,10 @@ SE.figure("se-convolution", (root, { side, image, kernels }, self) => {
   const at = { row: 12, column: 7 };
 
   /** A pixel of channel s, zero outside of the picture. */
-  const pixel = (s, row, column) => (Math.min(row, column) < 0 || Math.max(row, column) >= side ? 0 : x[s][row * side + column]);
-  const short = (weight) => (weight ? number(weight, Math.abs(10 * weight - Math.round(10 * weight)) < 1e-9 ? 1 : 2) : "0");
+  const pixel = (s, row, column) =>
+    Math.min(row, column) < 0 || Math.max(row, column) >= side ? 0 : x[s][row * side + column];
+  const short = (weight) =>
+    weight ? number(weight, Math.abs(10 * weight - Math.round(10 * weight)) < 1e-9 ? 1 : 2) : "0";
   /** Pixel and weight k of the window around a place. */
   const product = (s, row, column, k) => pixel(s, row + Math.floor(k / 3) - 1, column + (k % 3) - 1) * v[s][k];
   let stale = true; // do the maps wait for new weights?
@@ -52,20 +59,30 @@ SE.figure("se-convolution", (root, { side, image, kernels }, self) => {
       canvas.setAttribute("aria-hidden", "true");
       const point = ({ clientX, clientY }) => {
         const { left, top, width, height } = canvas.getBoundingClientRect();
-        look(clamp(Math.floor(((clientY - top) / height) * side), 0, side - 1), clamp(Math.floor(((clientX - left) / width) * side), 0, side - 1));
+        look(
+          clamp(Math.floor(((clientY - top) / height) * side), 0, side - 1),
+          clamp(Math.floor(((clientX - left) / width) * side), 0, side - 1),
+        );
       };
       canvas.addEventListener("pointermove", point);
       canvas.addEventListener("pointerdown", point);
     }
-    return { box, canvas, place: () => {
-      mark.style.left = `${(100 * (at.column - (wide - 1) / 2)) / side}%`;
-      mark.style.top = `${(100 * (at.row - (wide - 1) / 2)) / side}%`;
-    } };
+    return {
+      box,
+      canvas,
+      place: () => {
+        mark.style.left = `${(100 * (at.column - (wide - 1) / 2)) / side}%`;
+        mark.style.top = `${(100 * (at.row - (wide - 1) / 2)) / side}%`;
+      },
+    };
   };
   const whole = view(null, 3, {});
   const inputs = channels.map((_, s) => view(`x${s}`, 3, {}));
   const results = channels.map((_, s) => view(`m${s}`, 1, {}));
-  const output = view(null, 1, { role: "application", "aria-label": "The output map u. Choose a place with the arrow keys." });
+  const output = view(null, 1, {
+    role: "application",
+    "aria-label": "The output map u. Choose a place with the arrow keys.",
+  });
   for (const { box } of results) box.classList.add("result");
   output.box.classList.add("sum");
   const views = [whole, ...inputs, ...results, output];
@@ -84,44 +101,69 @@ SE.figure("se-convolution", (root, { side, image, kernels }, self) => {
     refresh();
   };
   const nine = [...Array(9).keys()];
-  const cells = channels.flatMap((channel, s) => nine.map((k) => {
-    const cell = h("div", { class: "cell", role: "spinbutton", tabindex: -1, "aria-valuemin": -1, "aria-valuemax": 1, "aria-label": `weight of ${channel}, row ${Math.floor(k / 3) + 1}, column ${(k % 3) + 1}` });
-    const index = 9 * s + k;
-    cell.addEventListener("focus", () => cells.forEach((other) => (other.tabIndex = other === cell ? 0 : -1)));
-    cell.addEventListener("keydown", (event) => {
-      if (event.ctrlKey || event.altKey || event.metaKey) return;
-      const steps = { ArrowUp: 0.1, ArrowDown: -0.1, PageUp: 0.5, PageDown: -0.5 };
-      const values = { Home: -1, End: 1, 0: 0, Delete: 0, Backspace: 0 };
-      const moves = { ArrowLeft: -1, ArrowRight: 1 };
-      if (event.key in steps) change(s, k, round(v[s][k] + steps[event.key]));
-      else if (event.key in values) change(s, k, values[event.key]);
-      else if (event.key in moves) cells[(index + moves[event.key] + 27) % 27].focus();
-      else return;
-      event.preventDefault();
-    });
-    let from;
-    cell.addEventListener("pointerdown", (event) => {
-      if (event.button) return;
-      cell.setPointerCapture(event.pointerId);
-      from = { value: v[s][k], x: event.clientX, y: event.clientY };
-    });
-    cell.addEventListener("pointermove", (event) => {
-      if (!from) return;
-      const way = event.clientX - from.x - (event.pointerType === "touch" ? 0 : event.clientY - from.y);
-      if (Math.abs(way) >= 5) change(s, k, round(from.value + way / 50));
-    });
-    for (const end of ["pointerup", "pointercancel"]) cell.addEventListener(end, () => (from = null));
-    return cell;
-  }));
+  const cells = channels.flatMap((channel, s) =>
+    nine.map((k) => {
+      const cell = h("div", {
+        class: "cell",
+        role: "spinbutton",
+        tabindex: -1,
+        "aria-valuemin": -1,
+        "aria-valuemax": 1,
+        "aria-label": `weight of ${channel}, row ${Math.floor(k / 3) + 1}, column ${(k % 3) + 1}`,
+      });
+      const index = 9 * s + k;
+      cell.addEventListener("focus", () => cells.forEach((other) => (other.tabIndex = other === cell ? 0 : -1)));
+      cell.addEventListener("keydown", (event) => {
+        if (event.ctrlKey || event.altKey || event.metaKey) return;
+        const steps = { ArrowUp: 0.1, ArrowDown: -0.1, PageUp: 0.5, PageDown: -0.5 };
+        const values = { Home: -1, End: 1, 0: 0, Delete: 0, Backspace: 0 };
+        const moves = { ArrowLeft: -1, ArrowRight: 1 };
+        if (event.key in steps) change(s, k, round(v[s][k] + steps[event.key]));
+        else if (event.key in values) change(s, k, values[event.key]);
+        else if (event.key in moves) cells[(index + moves[event.key] + 27) % 27].focus();
+        else return;
+        event.preventDefault();
+      });
+      let from;
+      cell.addEventListener("pointerdown", (event) => {
+        if (event.button) return;
+        cell.setPointerCapture(event.pointerId);
+        from = { value: v[s][k], x: event.clientX, y: event.clientY };
+      });
+      cell.addEventListener("pointermove", (event) => {
+        if (!from) return;
+        const way = event.clientX - from.x - (event.pointerType === "touch" ? 0 : event.clientY - from.y);
+        if (Math.abs(way) >= 5) change(s, k, round(from.value + way / 50));
+      });
+      for (const end of ["pointerup", "pointercancel"]) cell.addEventListener(end, () => (from = null));
+      return cell;
+    }),
+  );
   cells[0].tabIndex = 0;
-  const editors = channels.map((channel, s) => h("div", { class: "kernel", role: "group", "aria-label": `kernel of ${channel}`, style: `grid-area: v${s}` }, cells.slice(9 * s, 9 * s + 9)));
+  const editors = channels.map((channel, s) =>
+    h(
+      "div",
+      { class: "kernel", role: "group", "aria-label": `kernel of ${channel}`, style: `grid-area: v${s}` },
+      cells.slice(9 * s, 9 * s + 9),
+    ),
+  );
 
   /* The lens: the products at one place. */
   const lenses = channels.map((channel, s) => {
     const sum = h("span", { class: "number", "data-number": channel });
     const products = nine.map(() => ({ factors: h("span", {}), result: h("b", { "data-number": "product" }) }));
     const boxes = products.map(({ factors, result }) => h("div", {}, factors, result));
-    return { sum, products, boxes, card: h("div", { class: "card" }, h("div", { class: "head" }, h("span", {}, swatch(s), channel), sum), h("div", { class: "nine" }, boxes)) };
+    return {
+      sum,
+      products,
+      boxes,
+      card: h(
+        "div",
+        { class: "card" },
+        h("div", { class: "head" }, h("span", {}, swatch(s), channel), sum),
+        h("div", { class: "nine" }, boxes),
+      ),
+    };
   });
   function swatch(s) {
     return h("i", { style: `background: ${colors.css(tints[s])}` });
@@ -148,11 +190,18 @@ SE.figure("se-convolution", (root, { side, image, kernels }, self) => {
     const [r, g, b] = maps.map((map) => map[i]);
     formula.textContent = `u(${row + 1}, ${column + 1}) = ${number(r)} ${term(g)} ${term(b)} ${term(bias.value)} = `;
     formula.append(h("b", { "data-number": "u" }, number(u[i])));
-    self.say(`Row ${row + 1}, column ${column + 1}: red ${number(r)}, green ${number(g)}, blue ${number(b)}, bias ${number(bias.value)}, together ${number(u[i])}.`);
+    self.say(
+      `Row ${row + 1}, column ${column + 1}: red ${number(r)}, green ${number(g)}, blue ${number(b)}, bias ${number(bias.value)}, together ${number(u[i])}.`,
+    );
   });
 
   const bias = slider({ label: "bias", min: -1, max: 1, step: 0.1, value: 0, input: refresh });
-  const preset = choice({ label: "Start from", options: kernels.map(([name]) => [name, name]), value: kernels[0][0], input: (name) => load(name) });
+  const preset = choice({
+    label: "Start from",
+    options: kernels.map(([name]) => [name, name]),
+    value: kernels[0][0],
+    input: (name) => load(name),
+  });
   const load = (name) => {
     const weights = kernels.find(([key]) => key === name)[1];
     for (let s = 0; s < 3; s++) v[s].set(weights.slice(9 * s, 9 * s + 9));
@@ -160,13 +209,21 @@ SE.figure("se-convolution", (root, { side, image, kernels }, self) => {
     refresh();
   };
 
-  pixels(whole.canvas, x[0].map((_, i) => i), side, (i) => bytes.subarray(3 * i, 3 * i + 3));
+  pixels(
+    whole.canvas,
+    x[0].map((_, i) => i),
+    side,
+    (i) => bytes.subarray(3 * i, 3 * i + 3),
+  );
   inputs.forEach(({ canvas }, s) => pixels(canvas, x[s], side, (t) => tints[s].map((c) => Math.round(c * t))));
 
   const label = (area, ...children) => h("div", { class: "label", style: area && `grid-area: ${area}` }, ...children);
   const power = (letter) => [h("b", {}, letter), h("sup", {}, "s")];
   root.append(
-    h("style", {}, `
+    h(
+      "style",
+      {},
+      `
       .board { align-items: center; display: grid; gap: 6px 22px; grid-template: ". lc lv lm ." "x x0 v0 m0 u" "x x1 v1 m1 u" "x x2 v2 m2 u" / 1.3fr 1fr 1fr 1fr 1.3fr; margin: 12px 0; }
       .board > * { min-width: 0; }
       .label { color: var(--soft); font-size: 14px; text-align: center; }
@@ -198,17 +255,33 @@ SE.figure("se-convolution", (root, { side, image, kernels }, self) => {
       @container (max-width: 420px) {
         .cell { font-size: 11px; }
         .formula { font-size: 14px; min-height: 2.9em; }
-      }`),
+      }`,
+    ),
     h("h3", {}, "Three kernels, one map"),
-    h("p", { class: "note" }, "Drag a weight, or focus on it and press ↑ ↓. Point at a place to see the 27 products behind its value."),
+    h(
+      "p",
+      { class: "note" },
+      "Drag a weight, or focus on it and press ↑ ↓. Point at a place to see the 27 products behind its value.",
+    ),
     h("div", { class: "row" }, preset, bias),
-    h("div", { class: "board" },
-      label("lc", "channel ", ...power("x")), label("lv", "kernel ", ...power("v")), label("lm", ...power("v"), " ∗ ", ...power("x")),
+    h(
+      "div",
+      { class: "board" },
+      label("lc", "channel ", ...power("x")),
+      label("lv", "kernel ", ...power("v")),
+      label("lm", ...power("v"), " ∗ ", ...power("x")),
       h("div", { style: "grid-area: x" }, label(null, "input ", h("b", {}, "X")), whole.box),
       h("div", { class: "arrow", "aria-hidden": "true" }, "→"),
       h("div", { style: "grid-area: u" }, label(null, "output ", h("b", {}, "u")), output.box),
-      inputs.map(({ box }) => box), results.map(({ box }) => box), editors),
-    h("div", { class: "lens" }, lenses.map(({ card }) => card)),
+      inputs.map(({ box }) => box),
+      results.map(({ box }) => box),
+      editors,
+    ),
+    h(
+      "div",
+      { class: "lens" },
+      lenses.map(({ card }) => card),
+    ),
     formula,
   );
   load(kernels[0][0]);

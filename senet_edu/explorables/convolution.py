@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 
-from senet_edu.explorables.base import Explorable
-from senet_edu.explorables.scene import draw
+from senet_edu.explorables.lib.base import Explorable
+from senet_edu.explorables.lib.scene import draw
 
 SIDE = 32
 

@@ -1,6 +1,7 @@
 /* Chapter 3: drag z and follow it through W1, the ReLU, W2 and the gate; see the sum behind any number. */
-SE.figure("se-excitation", (root, { z: start, limit, blocks, channel }, self) => {
-  const { h, svg, number, clamp, choice, button, colors, frame } = SE;
+import { button, choice, clamp, colors, drag, figure, frame, h, number, svg } from "./lib/core.js";
+
+figure("se-excitation", (root, { z: start, limit, blocks, channel }, self) => {
   const C = start.length;
   const ROW = 24; // the height of a channel, in pixels
   const TOP = 40; // of the headings
@@ -16,7 +17,10 @@ SE.figure("se-excitation", (root, { z: start, limit, blocks, channel }, self) =>
   let held = -1; // the z under the pointer or the keyboard
 
   const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
-  const steps = { sigmoid: (x) => x.map((v) => 1 / (1 + Math.exp(-v))), softmax: (x) => ((x = x.map((v) => Math.exp(v))), x.map((v) => v / x.reduce((a, b) => a + b))) };
+  const steps = {
+    sigmoid: (x) => x.map((v) => 1 / (1 + Math.exp(-v))),
+    softmax: (x) => ((x = x.map((v) => Math.exp(v))), x.map((v) => v / x.reduce((a, b) => a + b))),
+  };
   const excite = (z) => {
     const sums = W1.map((row) => dot(row, z)); // W1 z
     const hidden = sums.map((sum) => Math.max(0, sum)); // δ(W1 z)
@@ -27,9 +31,14 @@ SE.figure("se-excitation", (root, { z: start, limit, blocks, channel }, self) =>
 
   /* The drawing: its elements, then where they are, then what they say. */
 
-  const drawing = svg("svg", { role: "group", "aria-label": "From z to the gates", style: `width: 100%; height: ${HEIGHT}px; touch-action: pan-y; overflow: visible; user-select: none; -webkit-user-select: none` });
+  const drawing = svg("svg", {
+    role: "group",
+    "aria-label": "From z to the gates",
+    style: `width: 100%; height: ${HEIGHT}px; touch-action: pan-y; overflow: visible; user-select: none; -webkit-user-select: none`,
+  });
   const text = (attributes, content = "") => svg("text", { "dominant-baseline": "central", ...attributes }, content);
-  const at = (element, attributes) => Object.entries(attributes).forEach(([name, value]) => element.setAttribute(name, value));
+  const at = (element, attributes) =>
+    Object.entries(attributes).forEach(([name, value]) => element.setAttribute(name, value));
 
   /** Elements of a column: tab stops on one of them, and the arrows up and down go to the others. */
   const column = (items, enter) => {
@@ -51,7 +60,11 @@ SE.figure("se-excitation", (root, { z: start, limit, blocks, channel }, self) =>
     draw();
   };
   const node = (layer, index, ...children) =>
-    svg("g", { role: "button", class: "node", onpointerenter: () => show(layer, index), onclick: () => show(layer, index) }, ...children);
+    svg(
+      "g",
+      { role: "button", class: "node", onpointerenter: () => show(layer, index), onclick: () => show(layer, index) },
+      ...children,
+    );
 
   const band = svg("rect", { x: 0, height: ROW, rx: 4, fill: "var(--faint)" });
   const lines = svg("g", { fill: "none", "stroke-linecap": "round" });
@@ -69,35 +82,83 @@ SE.figure("se-excitation", (root, { z: start, limit, blocks, channel }, self) =>
   const half = svg("line", { y1: TOP, y2: HEIGHT - 4, stroke: "var(--soft)", "stroke-dasharray": "3 3" });
 
   const inputs = start.map((_, c) => {
-    const parts = { hit: svg("rect", { x: 0, height: ROW, class: "hit" }), track: svg("rect", { height: 14, rx: 3, fill: "var(--faint)" }), bar: svg("rect", { height: 14, fill: "var(--squeeze)" }), grip: svg("circle", { r: 6, fill: "var(--squeeze)", stroke: "var(--card)", "stroke-width": 1.5 }), tick: svg("line", { class: "was" }), label: text({ x: 16, "text-anchor": "end", class: "tick" }, c + 1), value: text({ class: "value" }) };
+    const parts = {
+      hit: svg("rect", { x: 0, height: ROW, class: "hit" }),
+      track: svg("rect", { height: 14, rx: 3, fill: "var(--faint)" }),
+      bar: svg("rect", { height: 14, fill: "var(--squeeze)" }),
+      grip: svg("circle", { r: 6, fill: "var(--squeeze)", stroke: "var(--card)", "stroke-width": 1.5 }),
+      tick: svg("line", { class: "was" }),
+      label: text({ x: 16, "text-anchor": "end", class: "tick" }, c + 1),
+      value: text({ class: "value" }),
+    };
     const { hit, label, track, bar, tick, grip, value } = parts;
-    parts.group = svg("g", { role: "slider", class: "input", "aria-label": `z ${c + 1}`, "aria-valuemin": -limit, "aria-valuemax": limit }, hit, label, track, bar, tick, grip, value);
+    parts.group = svg(
+      "g",
+      { role: "slider", class: "input", "aria-label": `z ${c + 1}`, "aria-valuemin": -limit, "aria-valuemax": limit },
+      hit,
+      label,
+      track,
+      bar,
+      tick,
+      grip,
+      value,
+    );
     return parts;
   });
   const outputs = start.map((_, c) => {
-    const parts = { hit: svg("rect", { height: ROW, class: "hit" }), track: svg("rect", { height: 14, rx: 3, fill: "var(--faint)" }), bar: svg("rect", { height: 14, rx: 3, stroke: "var(--soft)", "stroke-width": 0.5 }), tick: svg("line", { class: "was" }), value: text({ class: "value" }) };
+    const parts = {
+      hit: svg("rect", { height: ROW, class: "hit" }),
+      track: svg("rect", { height: 14, rx: 3, fill: "var(--faint)" }),
+      bar: svg("rect", { height: 14, rx: 3, stroke: "var(--soft)", "stroke-width": 0.5 }),
+      tick: svg("line", { class: "was" }),
+      value: text({ class: "value" }),
+    };
     parts.group = node("gate", c, ...Object.values(parts));
     return parts;
   });
   let middle = [];
   let edges = [[], []]; // for W1 and for W2: {path, from, to}
-  drawing.append(band, lines, zero, ...Object.values(heads), ...marks.z, ...marks.s, ...inputs.map((i) => i.group), units, ...outputs.map((o) => o.group), half);
+  drawing.append(
+    band,
+    lines,
+    zero,
+    ...Object.values(heads),
+    ...marks.z,
+    ...marks.s,
+    ...inputs.map((i) => i.group),
+    units,
+    ...outputs.map((o) => o.group),
+    half,
+  );
   half.style.pointerEvents = zero.style.pointerEvents = "none";
 
   const choose = () => {
     [, W1, W2] = blocks.find(([name]) => name === weights.value);
     H = W1.length;
     before = excite(start);
-    strongest = [W1.map((row) => row.map((w, c) => w * start[c])), W2.map((row) => row.map((w, j) => w * before.hidden[j]))].map((m) => Math.max(1e-6, ...m.flat().map(Math.abs)));
+    strongest = [
+      W1.map((row) => row.map((w, c) => w * start[c])),
+      W2.map((row) => row.map((w, j) => w * before.hidden[j])),
+    ].map((m) => Math.max(1e-6, ...m.flat().map(Math.abs)));
     middle = W1.map((_, j) => {
-      const parts = { hit: svg("rect", { height: ROW, class: "hit" }), pill: svg("rect", { width: PILL, height: 20, rx: 10 }), value: text({ "text-anchor": "middle", class: "value" }) };
+      const parts = {
+        hit: svg("rect", { height: ROW, class: "hit" }),
+        pill: svg("rect", { width: PILL, height: 20, rx: 10 }),
+        value: text({ "text-anchor": "middle", class: "value" }),
+      };
       parts.group = node("hidden", j, ...Object.values(parts));
       return parts;
     });
-    column(middle.map((unit) => unit.group), (j) => show("hidden", j));
+    column(
+      middle.map((unit) => unit.group),
+      (j) => show("hidden", j),
+    );
     units.replaceChildren(...middle.map((unit) => unit.group));
     const edge = (from, to) => ({ path: svg("path"), from, to });
-    edges = [W1.flatMap((row, j) => row.map((_, c) => edge(c, j))), W2.flatMap((row, c) => row.map((_, j) => edge(j, c)))];
+    edges = [
+      W1.flatMap((row, j) => row.map((_, c) => edge(c, j))),
+      W2.flatMap((row, c) => row.map((_, j) => edge(j, c))),
+    ];
     lines.replaceChildren(...edges.flat().map((e) => e.path));
     if (shown.layer === "hidden") shown.index = Math.min(shown.index, H - 1);
     place();
@@ -114,7 +175,14 @@ SE.figure("se-excitation", (root, { z: start, limit, blocks, channel }, self) =>
     sLeft = width - 32 - sWide;
     hX = (zLeft + zWide + sLeft) / 2;
     const gap = hX - PILL / 2 - zLeft - zWide;
-    for (const [key, x] of [["z", zLeft + zWide / 2], ["W1", zLeft + zWide + gap / 2], ["h", hX], ["W2", sLeft - gap / 2], ["s", sLeft + sWide / 2]]) at(heads[key], { x });
+    for (const [key, x] of [
+      ["z", zLeft + zWide / 2],
+      ["W1", zLeft + zWide + gap / 2],
+      ["h", hX],
+      ["W2", sLeft - gap / 2],
+      ["s", sLeft + sWide / 2],
+    ])
+      at(heads[key], { x });
     [0, 0.5, 1].forEach((t, i) => (at(marks.z[i], { x: zLeft + t * zWide }), at(marks.s[i], { x: sLeft + t * sWide })));
     at(zero, { x1: zLeft + zWide / 2, x2: zLeft + zWide / 2 });
     at(half, { x1: sLeft + sWide / 2, x2: sLeft + sWide / 2 });
@@ -147,8 +215,10 @@ SE.figure("se-excitation", (root, { z: start, limit, blocks, channel }, self) =>
     });
     const bend = gap > 80 ? gap / 2 : 0; // straight where there is no room for a curve
     const curve = (x0, y0, x1, y1) => `M${x0} ${y0}C${x0 + bend} ${y0} ${x1 - bend} ${y1} ${x1} ${y1}`;
-    for (const { path, from, to } of edges[0]) at(path, { d: curve(zLeft + zWide + 7, rowOf(from), hX - PILL / 2, unitAt(to)) });
-    for (const { path, from, to } of edges[1]) at(path, { d: curve(hX + PILL / 2, unitAt(from), sLeft - 1, rowOf(to)) });
+    for (const { path, from, to } of edges[0])
+      at(path, { d: curve(zLeft + zWide + 7, rowOf(from), hX - PILL / 2, unitAt(to)) });
+    for (const { path, from, to } of edges[1])
+      at(path, { d: curve(hX + PILL / 2, unitAt(from), sLeft - 1, rowOf(to)) });
     draw();
   };
 
@@ -167,15 +237,25 @@ SE.figure("se-excitation", (root, { z: start, limit, blocks, channel }, self) =>
     });
     middle.forEach(({ pill, value, group }, j) => {
       const on = now.hidden[j] > 0;
-      at(pill, { fill: on ? "var(--excitation)" : "var(--card)", stroke: on ? "var(--excitation)" : "var(--soft)", "stroke-dasharray": on ? "none" : "3 3" });
+      at(pill, {
+        fill: on ? "var(--excitation)" : "var(--card)",
+        stroke: on ? "var(--excitation)" : "var(--soft)",
+        "stroke-dasharray": on ? "none" : "3 3",
+      });
       at(value, { class: on ? "value unit" : "value off" });
       value.textContent = on ? number(now.hidden[j]) : "off";
-      at(group, { "aria-label": `hidden unit ${j + 1}: ${value.textContent}`, "aria-pressed": shown.layer === "hidden" && shown.index === j });
+      at(group, {
+        "aria-label": `hidden unit ${j + 1}: ${value.textContent}`,
+        "aria-pressed": shown.layer === "hidden" && shown.index === j,
+      });
     });
     outputs.forEach(({ bar, value, group }, c) => {
       at(bar, { width: now.gates[c] * sWide, fill: colors.css(colors.gate(now.gates[c])) });
       value.textContent = number(now.gates[c]);
-      at(group, { "aria-label": `gate ${c + 1}: ${value.textContent}`, "aria-pressed": shown.layer === "gate" && shown.index === c });
+      at(group, {
+        "aria-label": `gate ${c + 1}: ${value.textContent}`,
+        "aria-pressed": shown.layer === "gate" && shown.index === c,
+      });
     });
     const gate = shown.layer === "gate";
     at(band, { y: rowOf(shown.index) - ROW / 2, visibility: gate ? "visible" : "hidden" });
@@ -189,7 +269,11 @@ SE.figure("se-excitation", (root, { z: start, limit, blocks, channel }, self) =>
         const value = product(edge);
         const lit = explained(edge);
         const strength = Math.min(1.8, Math.abs(value) / (lit ? most : strongest[k]));
-        at(path, { stroke: value > 0 ? "var(--excitation)" : "var(--plain)", "stroke-width": strength < 0.02 ? 0 : 0.6 + 3.6 * strength, "stroke-opacity": lit ? 0.95 : !k && from === held ? 0.55 : faint });
+        at(path, {
+          stroke: value > 0 ? "var(--excitation)" : "var(--plain)",
+          "stroke-width": strength < 0.02 ? 0 : 0.6 + 3.6 * strength,
+          "stroke-opacity": lit ? 0.95 : !k && from === held ? 0.55 : faint,
+        });
       }
     });
     explain();
@@ -219,11 +303,28 @@ SE.figure("se-excitation", (root, { z: start, limit, blocks, channel }, self) =>
     const sum = number(total);
     const left = gate ? `logit${low(index)}` : `(W₁z)${low(index)}`;
     const all = now.logits.reduce((a, x) => a + Math.exp(x), 0);
-    const result = !gate ? `δ(${sum}) = max(0, ${sum}) = ` : last.value === "sigmoid" ? `s${low(index)} = σ(${sum}) = ` : `s${low(index)} = exp(${sum}) / sum of all exp = ${number(Math.exp(total))} / ${number(all)} = `;
+    const result = !gate
+      ? `δ(${sum}) = max(0, ${sum}) = `
+      : last.value === "sigmoid"
+        ? `s${low(index)} = σ(${sum}) = `
+        : `s${low(index)} = exp(${sum}) / sum of all exp = ${number(Math.exp(total))} / ${number(all)} = `;
     const value = number(gate ? now.gates[index] : now.hidden[index]);
     formula.replaceChildren(
-      h("div", {}, h("span", { class: "number" }, `${left} =`), ...terms.flatMap((term) => [" ", term]), " ", h("span", { class: "number" }, `= ${sum}`)),
-      h("div", {}, result, h("span", { class: "number", "data-result": "" }, value), !gate && total <= 0 ? ": off, no say" : ""),
+      h(
+        "div",
+        {},
+        h("span", { class: "number" }, `${left} =`),
+        ...terms.flatMap((term) => [" ", term]),
+        " ",
+        h("span", { class: "number" }, `= ${sum}`),
+      ),
+      h(
+        "div",
+        {},
+        result,
+        h("span", { class: "number", "data-result": "" }, value),
+        !gate && total <= 0 ? ": off, no say" : "",
+      ),
     );
     says = gate ? `Gate ${index + 1} is ${value}.` : `Hidden unit ${index + 1} is ${value}.`;
   };
@@ -233,27 +334,58 @@ SE.figure("se-excitation", (root, { z: start, limit, blocks, channel }, self) =>
     draw();
   };
   inputs.forEach(({ group }, c) => {
-    SE.drag(group, () => z[c], (value) => set(c, value), (event) => ((event.clientX - drawing.getBoundingClientRect().left - zLeft) / zWide) * 2 * limit - limit);
+    drag(
+      group,
+      () => z[c],
+      (value) => set(c, value),
+      (event) => ((event.clientX - drawing.getBoundingClientRect().left - zLeft) / zWide) * 2 * limit - limit,
+    );
     group.addEventListener("pointerenter", () => ((held = c), draw()));
     group.addEventListener("pointerleave", () => ((held = -1), draw()));
     group.addEventListener("blur", () => ((held = -1), draw()));
     group.addEventListener("keydown", (event) => {
-      const by = { ArrowLeft: -0.1, ArrowRight: 0.1, PageDown: -1, PageUp: 1, Home: -Infinity, End: Infinity }[event.key];
+      const by = { ArrowLeft: -0.1, ArrowRight: 0.1, PageDown: -1, PageUp: 1, Home: -Infinity, End: Infinity }[
+        event.key
+      ];
       if (by === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
       event.preventDefault();
       set(c, z[c] + by);
     });
   });
-  column(inputs.map((input) => input.group), (c) => ((held = c), draw()));
-  column(outputs.map((output) => output.group), (c) => show("gate", c));
+  column(
+    inputs.map((input) => input.group),
+    (c) => ((held = c), draw()),
+  );
+  column(
+    outputs.map((output) => output.group),
+    (c) => show("gate", c),
+  );
 
   /* Controls. */
 
-  const weights = choice({ label: "Weights: trained, or random for each r", options: blocks.map(([name]) => [name, name]), value: blocks[0][0], input: () => choose() });
-  const last = choice({ label: "Last step", options: Object.keys(steps).map((name) => [name, name]), value: "sigmoid", input: () => ((before = excite(start)), place()) });
-  const facts = Object.fromEntries(["weights", "hidden units on", "gates above ½", "sum of gates"].map((name) => [name, h("dd", { class: "number", "data-fact": name })]));
+  const weights = choice({
+    label: "Weights: trained, or random for each r",
+    options: blocks.map(([name]) => [name, name]),
+    value: blocks[0][0],
+    input: () => choose(),
+  });
+  const last = choice({
+    label: "Last step",
+    options: Object.keys(steps).map((name) => [name, name]),
+    value: "sigmoid",
+    input: () => ((before = excite(start)), place()),
+  });
+  const facts = Object.fromEntries(
+    ["weights", "hidden units on", "gates above ½", "sum of gates"].map((name) => [
+      name,
+      h("dd", { class: "number", "data-fact": name }),
+    ]),
+  );
   root.append(
-    h("style", {}, `
+    h(
+      "style",
+      {},
+      `
       .head { font-weight: 650; font-size: 14px; }
       .head.squeeze, text.squeeze { fill: var(--squeeze-text); }
       .head.excitation { fill: var(--excitation-text); }
@@ -275,13 +407,30 @@ SE.figure("se-excitation", (root, { z: start, limit, blocks, channel }, self) =>
       @container (max-width: 520px) {
         .formula { font-size: 13px; min-height: 195px; }
         dl { grid-template-columns: 1fr 1fr; }
-      }`),
+      }`,
+    ),
     h("h3", {}, "Let the channels vote"),
-    h("p", { class: "note" }, "Drag a ", h("span", { class: "squeeze" }, "blue bar"), " and watch the gates. Point at a hidden unit or a gate to see its sum. Ticks mark where all began."),
+    h(
+      "p",
+      { class: "note" },
+      "Drag a ",
+      h("span", { class: "squeeze" }, "blue bar"),
+      " and watch the gates. Point at a hidden unit or a gate to see its sum. Ticks mark where all began.",
+    ),
     h("div", { class: "row" }, weights, last),
     drawing,
-    h("div", { class: "row" }, button({ label: "Start again", click: () => (z.set(start), draw()) }), button({ label: "All to 0", click: () => (z.fill(0), draw()) }), button({ label: "All × 2", click: () => z.forEach((value, c) => set(c, 2 * value)) })),
-    h("dl", {}, Object.entries(facts).map(([name, value]) => h("div", {}, h("dt", {}, name), value))),
+    h(
+      "div",
+      { class: "row" },
+      button({ label: "Start again", click: () => (z.set(start), draw()) }),
+      button({ label: "All to 0", click: () => (z.fill(0), draw()) }),
+      button({ label: "All × 2", click: () => z.forEach((value, c) => set(c, 2 * value)) }),
+    ),
+    h(
+      "dl",
+      {},
+      Object.entries(facts).map(([name, value]) => h("div", {}, h("dt", {}, name), value)),
+    ),
     formula,
   );
   choose();

@@ -1,6 +1,21 @@
 /* Chapter 9: mean gates, class by channel, block by block; lines of a class; numbers by depth. All views are linked. */
-SE.figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
-  const { h, svg, number, slider, choice, button, pixels, colors, grid, frame, link, clamp } = SE;
+import {
+  button,
+  choice,
+  clamp,
+  colors,
+  figure,
+  frame,
+  grid,
+  h,
+  link,
+  number,
+  pixels,
+  slider,
+  svg,
+} from "./lib/core.js";
+
+figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
   const ROW = 24; // height of a class, px
   const mean = (values) => values.reduce((sum, v) => sum + v, 0) / values.length;
   const deviation = (values) => Math.sqrt(mean(values.map((v) => (v - mean(values)) ** 2)));
@@ -12,15 +27,28 @@ SE.figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) =
       const columns = gates[0].map((_, c) => gates.map((row) => row[c]));
       const m = columns.map(mean);
       return {
-        gates, m, channels: m.length,
+        gates,
+        m,
+        channels: m.length,
         between: columns.map(deviation),
         distance: gates.map((row) => mean(row.map((s, c) => Math.abs(s - m[c])))),
       };
     });
   }
-  const limit = Math.max(...networks[0].blocks.flatMap(({ gates, m }) => gates.flatMap((row) => row.map((s, c) => Math.abs(s - m[c]))))) || 1;
+  const limit =
+    Math.max(
+      ...networks[0].blocks.flatMap(({ gates, m }) => gates.flatMap((row) => row.map((s, c) => Math.abs(s - m[c])))),
+    ) || 1;
 
-  const state = { network: 0, block: start.block, chosen: start.chosen, channel: 0, sort: "mean", minus: false, over: null };
+  const state = {
+    network: 0,
+    block: start.block,
+    chosen: start.chosen,
+    channel: 0,
+    sort: "mean",
+    minus: false,
+    over: null,
+  };
   const now = () => networks[state.network].blocks[state.block];
   const order = (block) => {
     const by = { number: (c) => c, mean: (c) => block.m[c], spread: (c) => block.between[c] }[state.sort];
@@ -28,26 +56,56 @@ SE.figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) =
   };
   const color = (v) => (state.minus ? colors.signed(v / limit) : colors.gate(v));
   const paint = (canvas, block, sorted) =>
-    pixels(canvas, block.gates.flatMap((row) => sorted.map((c) => row[c] - (state.minus ? block.m[c] : 0))), block.channels, color);
+    pixels(
+      canvas,
+      block.gates.flatMap((row) => sorted.map((c) => row[c] - (state.minus ? block.m[c] : 0))),
+      block.channels,
+      color,
+    );
 
   /* Views. Lines are drawn in a unit square that is stretched to the page; texts and dots are not. */
-  const plot = (height, children) => svg("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true", style: `width: 100%; height: ${height}px; overflow: visible` }, children);
-  const path = (attributes) => svg("path", { fill: "none", "stroke-linejoin": "round", "vector-effect": "non-scaling-stroke", ...attributes });
+  const plot = (height, children) =>
+    svg(
+      "svg",
+      {
+        viewBox: "0 0 1 1",
+        preserveAspectRatio: "none",
+        "aria-hidden": "true",
+        style: `width: 100%; height: ${height}px; overflow: visible`,
+      },
+      children,
+    );
+  const path = (attributes) =>
+    svg("path", { fill: "none", "stroke-linejoin": "round", "vector-effect": "non-scaling-stroke", ...attributes });
   const trace = (values) => values.map((v, k) => `${k ? "L" : "M"}${(k + 0.5) / values.length} ${1 - v}`).join("");
   const level = (y) => path({ d: `M0 ${y}H1`, stroke: "var(--line)", "stroke-width": 1 });
 
   // All blocks side by side, a pixel a gate.
   const strip = blocks.map((name, k) => {
     const canvas = h("canvas", { "aria-hidden": "true" });
-    const box = h("div", { class: "thumb", style: `flex-grow: ${networks[0].blocks[k].channels}`, onclick: () => go({ block: k }) }, canvas, h("span", {}, name.replace("layer", "")));
+    const box = h(
+      "div",
+      { class: "thumb", style: `flex-grow: ${networks[0].blocks[k].channels}`, onclick: () => go({ block: k }) },
+      canvas,
+      h("span", {}, name.replace("layer", "")),
+    );
     return { canvas, box };
   });
 
   // The block that is looked at.
-  const map = h("canvas", { role: "application", "aria-label": "Mean gates. Arrow keys go to other classes and channels.", style: `height: ${ROW * classes.length}px; width: 100%` });
+  const map = h("canvas", {
+    role: "application",
+    "aria-label": "Mean gates. Arrow keys go to other classes and channels.",
+    style: `height: ${ROW * classes.length}px; width: 100%`,
+  });
   const mark = h("div", { class: "mark" });
   const cross = h("div", { class: "cross" });
-  const rows = choice({ label: "Class", options: classes.map((name, k) => [k, name]), value: state.chosen, input: (k) => go({ chosen: k }) });
+  const rows = choice({
+    label: "Class",
+    options: classes.map((name, k) => [k, name]),
+    value: state.chosen,
+    input: (k) => go({ chosen: k }),
+  });
   rows.className = "classes";
   rows.firstChild.className = "hidden";
   const readout = h("output", { class: "readout" });
@@ -57,8 +115,10 @@ SE.figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) =
 
   // The lines: every class faint, the mean of all broad, the chosen one on top.
   const [faint, all, chosen, other] = [
-    path({ stroke: "var(--line)", "stroke-width": 1, opacity: 0.7 }), path({ stroke: "var(--plain)", "stroke-width": 8, opacity: 0.4 }),
-    path({ stroke: "var(--excitation)", "stroke-width": 2.2 }), path({ stroke: "var(--ink)", "stroke-width": 1.3 }),
+    path({ stroke: "var(--line)", "stroke-width": 1, opacity: 0.7 }),
+    path({ stroke: "var(--plain)", "stroke-width": 8, opacity: 0.4 }),
+    path({ stroke: "var(--excitation)", "stroke-width": 2.2 }),
+    path({ stroke: "var(--ink)", "stroke-width": 1.3 }),
   ];
   const half = path({ d: "M0 0.5H1", stroke: "var(--soft)", "stroke-width": 1, "stroke-dasharray": "4 4" });
   const lines = plot(130, [level(0), level(1), half, faint, all, other, chosen]);
@@ -71,30 +131,69 @@ SE.figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) =
   // Numbers by depth: a line for each network, in charts that share the axis of blocks.
   const chart = (key, title, series) => {
     const top = nice(Math.max(...series.flatMap(({ values }) => values)));
-    const drawn = series.map((each) => ({ ...each, line: path({ stroke: each.color, "stroke-width": each.of === "chosen" ? 2.2 : 1 }) }));
+    const drawn = series.map((each) => ({
+      ...each,
+      line: path({ stroke: each.color, "stroke-width": each.of === "chosen" ? 2.2 : 1 }),
+    }));
     const dot = h("div", { class: "dot" });
     const here = h("div", { class: "here" });
     const shown = h("span", { class: "number", "data-number": key });
-    const area = h("div", { class: "area" }, here, h("span", { class: "top" }, top), plot(56, [level(0), level(1), ...drawn.map(({ line }) => line)]), dot);
+    const area = h(
+      "div",
+      { class: "area" },
+      here,
+      h("span", { class: "top" }, top),
+      plot(56, [level(0), level(1), ...drawn.map(({ line }) => line)]),
+      dot,
+    );
     const pick = (event) => {
       const box = area.getBoundingClientRect();
       go({ block: clamp(Math.floor(((event.clientX - box.left) / box.width) * blocks.length), 0, blocks.length - 1) });
     };
-    area.addEventListener("pointerdown", (event) => event.button || (area.setPointerCapture(event.pointerId), pick(event)));
+    area.addEventListener(
+      "pointerdown",
+      (event) => event.button || (area.setPointerCapture(event.pointerId), pick(event)),
+    );
     area.addEventListener("pointermove", (event) => event.buttons && pick(event));
     const name = h("span", {}, title);
-    return { key, top, drawn, dot, here, shown, name, box: h("div", { class: "chart" }, h("p", {}, name, shown), area) };
+    return {
+      key,
+      top,
+      drawn,
+      dot,
+      here,
+      shown,
+      name,
+      box: h("div", { class: "chart" }, h("p", {}, name, shown), area),
+    };
   };
-  const by = (key) => networks.map(({ numbers }, k) => ({ network: k, values: numbers[key], color: k ? "var(--plain)" : "var(--excitation)" }));
+  const by = (key) =>
+    networks.map(({ numbers }, k) => ({
+      network: k,
+      values: numbers[key],
+      color: k ? "var(--plain)" : "var(--excitation)",
+    }));
   const distances = networks.flatMap((network) => network.blocks.flatMap(({ distance }) => distance));
   const charts = [
     chart("class_share", "between classes, η²", by("class_share")),
     chart("spread", "spread over images", by("spread")),
     chart("above", "above 0.95", by("above")),
     chart("below", "below 0.05", by("below")),
-    chart("distance", "", [...classes.keys(), "chosen"].map((of) => ({ of, values: distances, color: of === "chosen" ? "var(--excitation)" : "var(--line)" }))),
+    chart(
+      "distance",
+      "",
+      [...classes.keys(), "chosen"].map((of) => ({
+        of,
+        values: distances,
+        color: of === "chosen" ? "var(--excitation)" : "var(--line)",
+      })),
+    ),
   ];
-  const axis = h("div", { class: "axis" }, blocks.map((name) => h("span", {}, name.replace("layer", ""))));
+  const axis = h(
+    "div",
+    { class: "axis" },
+    blocks.map((name) => h("span", {}, name.replace("layer", ""))),
+  );
 
   const draw = frame(() => {
     const network = networks[state.network];
@@ -117,7 +216,12 @@ SE.figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) =
     rows.value = state.chosen;
     depth.value = state.block + 1;
 
-    pixels(ramp, Array.from({ length: 101 }, (_, k) => (state.minus ? limit * (k / 50 - 1) : k / 100)), 101, color);
+    pixels(
+      ramp,
+      Array.from({ length: 101 }, (_, k) => (state.minus ? limit * (k / 50 - 1) : k / 100)),
+      101,
+      color,
+    );
     what.textContent = state.minus ? "difference" : "gate";
     low.textContent = state.minus ? number(-limit) : "0";
     middle.textContent = state.minus ? "0" : "½";
@@ -128,7 +232,8 @@ SE.figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) =
       h("span", {}, "channel ", value(channel + 1, "channel")),
       h("span", {}, `${classes[over.row]} `, value(number(block.gates[over.row][channel], 3), "gate")),
       h("span", {}, "all classes ", value(number(block.m[channel], 3), "mean")),
-      h("span", {}, "sd of classes ", value(number(block.between[channel], 3), "between")));
+      h("span", {}, "sd of classes ", value(number(block.between[channel], 3), "between")),
+    );
 
     const profile = (row) => trace(sorted.map((c) => row[c]));
     faint.setAttribute("d", block.gates.map(profile).join(""));
@@ -136,15 +241,20 @@ SE.figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) =
     chosen.setAttribute("d", profile(block.gates[state.chosen]));
     other.setAttribute("d", over.row === state.chosen ? "" : profile(block.gates[over.row]));
     legend.replaceChildren(
-      h("b", { class: "excitation" }, name), over.row === state.chosen ? "" : h("b", {}, classes[over.row]),
-      h("span", { class: "soft" }, "broad: all classes"));
+      h("b", { class: "excitation" }, name),
+      over.row === state.chosen ? "" : h("b", {}, classes[over.row]),
+      h("span", { class: "soft" }, "broad: all classes"),
+    );
     ends[1].textContent = `${block.channels} channels, ${{ number: "by number", mean: "by mean gate", spread: "by class spread" }[state.sort]}`;
     ends[2].textContent = block.channels;
     ends[0].hidden = ends[2].hidden = state.sort !== "number";
 
     for (const { key, top, drawn, dot, here, shown, name: label } of charts) {
       for (const { line, values, network: of, of: k } of drawn) {
-        const v = key === "distance" ? network.blocks.map(({ distance }) => distance[k === "chosen" ? state.chosen : k]) : values;
+        const v =
+          key === "distance"
+            ? network.blocks.map(({ distance }) => distance[k === "chosen" ? state.chosen : k])
+            : values;
         line.setAttribute("d", trace(v.map((each) => each / top)));
         if (of != null) line.setAttribute("stroke-width", of === state.network ? 2.2 : 1.4);
       }
@@ -156,7 +266,9 @@ SE.figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) =
       dot.style.background = state.network && key !== "distance" ? "var(--plain)" : "var(--excitation)";
     }
     [...axis.children].forEach((each, k) => each.classList.toggle("on", k === state.block));
-    self.say(`${blocks[state.block]}, ${classes[over.row]}, channel ${channel + 1}: gate ${number(block.gates[over.row][channel], 3)}, all classes ${number(block.m[channel], 3)}.`);
+    self.say(
+      `${blocks[state.block]}, ${classes[over.row]}, channel ${channel + 1}: gate ${number(block.gates[over.row][channel], 3)}, all classes ${number(block.m[channel], 3)}.`,
+    );
   });
 
   // Every change passes here; what a reader chose goes into the link.
@@ -165,7 +277,8 @@ SE.figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) =
     state.chosen = Number(state.chosen);
     state.channel = Math.min(state.channel, now().channels - 1);
     state.over = null;
-    if (share && ("block" in change || "chosen" in change)) link.set("gates", `${blocks[state.block]},${classes[state.chosen]}`);
+    if (share && ("block" in change || "chosen" in change))
+      link.set("gates", `${blocks[state.block]},${classes[state.chosen]}`);
     draw();
   };
   const follow = () => {
@@ -177,8 +290,14 @@ SE.figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) =
   addEventListener("hashchange", follow);
 
   const depth = slider({
-    label: "Depth", min: 1, max: blocks.length, step: 1, value: state.block + 1, tone: "excitation",
-    format: (k) => blocks[k - 1], input: (k) => go({ block: k - 1 }),
+    label: "Depth",
+    min: 1,
+    max: blocks.length,
+    step: 1,
+    value: state.block + 1,
+    tone: "excitation",
+    format: (k) => blocks[k - 1],
+    input: (k) => go({ block: k - 1 }),
   });
   const at = grid(map, classes.length, () => now().channels, {
     enter: (row, column, event) => {
@@ -194,7 +313,10 @@ SE.figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) =
 
   const names = networks.map(({ name }, k) => [k, name]);
   root.append(
-    h("style", {}, `
+    h(
+      "style",
+      {},
+      `
       .note { text-wrap: balance; }
       .soft, .axis span, .ends, .scale, .thumb span { color: var(--soft); font-size: 13px; }
       .head { display: flex; flex-wrap: wrap; gap: 4px 20px; justify-content: space-between; }
@@ -246,23 +368,74 @@ SE.figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) =
         .strip { gap: 3px; }
         .thumb span { font-size: 11px; }
       }
-    `),
-    h("div", { class: "head" },
-      h("div", {}, h("h3", {}, "Gates by block, channel and class"),
-        h("p", { class: "note" }, "Rows are classes, columns channels. Point or use arrow keys.")),
-      scale),
-    h("div", { class: "strip" }, strip.map(({ box }) => box)),
+    `,
+    ),
+    h(
+      "div",
+      { class: "head" },
+      h(
+        "div",
+        {},
+        h("h3", {}, "Gates by block, channel and class"),
+        h("p", { class: "note" }, "Rows are classes, columns channels. Point or use arrow keys."),
+      ),
+      scale,
+    ),
+    h(
+      "div",
+      { class: "strip" },
+      strip.map(({ box }) => box),
+    ),
     depth,
-    h("div", { class: "row" },
-      choice({ label: "Sort channels by", options: [["number", "number"], ["mean", "mean"], ["spread", "spread"]], value: state.sort, input: (sort) => go({ sort }) }),
-      networks.length > 1 ? choice({ label: "Network", options: names, value: 0, input: (network) => go({ network: Number(network) }) }) : null,
-      button({ label: "Minus mean", pressed: false, click: (minus) => go({ minus }) })),
-    h("div", { class: "both" },
-      h("div", { class: "block" }, readout, rows, h("div", { class: "map" }, map, mark, cross),
-        h("div", { class: "lines" }, ["1", "½", "0"].map((y, k) => h("i", { style: `top: ${50 * k}%` }, y)), lines), h("div", { class: "ends" }, ends), legend),
-      h("div", { class: "charts" },
-        h("p", { class: "legend" }, h("b", {}, "By depth"), networks.map(({ name }, k) => h("span", { class: k ? "soft" : "excitation" }, name))),
-        charts.map(({ box }) => box), axis)),
+    h(
+      "div",
+      { class: "row" },
+      choice({
+        label: "Sort channels by",
+        options: [
+          ["number", "number"],
+          ["mean", "mean"],
+          ["spread", "spread"],
+        ],
+        value: state.sort,
+        input: (sort) => go({ sort }),
+      }),
+      networks.length > 1
+        ? choice({ label: "Network", options: names, value: 0, input: (network) => go({ network: Number(network) }) })
+        : null,
+      button({ label: "Minus mean", pressed: false, click: (minus) => go({ minus }) }),
+    ),
+    h(
+      "div",
+      { class: "both" },
+      h(
+        "div",
+        { class: "block" },
+        readout,
+        rows,
+        h("div", { class: "map" }, map, mark, cross),
+        h(
+          "div",
+          { class: "lines" },
+          ["1", "½", "0"].map((y, k) => h("i", { style: `top: ${50 * k}%` }, y)),
+          lines,
+        ),
+        h("div", { class: "ends" }, ends),
+        legend,
+      ),
+      h(
+        "div",
+        { class: "charts" },
+        h(
+          "p",
+          { class: "legend" },
+          h("b", {}, "By depth"),
+          networks.map(({ name }, k) => h("span", { class: k ? "soft" : "excitation" }, name)),
+        ),
+        charts.map(({ box }) => box),
+        axis,
+      ),
+    ),
   );
   if (follow()) requestAnimationFrame(() => self.scrollIntoView({ block: "center" }));
   draw();

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 from senet_edu.analysis import Summary
-from senet_edu.explorables.base import Explorable
+from senet_edu.explorables.lib.base import Explorable
 
 NUMBERS = ("class_share", "spread", "above", "below")
 """What is drawn by depth: these fields of `Summary`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from senet_edu.explorables.base import Explorable
+from senet_edu.explorables.lib.base import Explorable
 
 LABELS = {
     "mean": "frozen",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from senet_edu.explorables.base import Explorable
+from senet_edu.explorables.lib.base import Explorable
 
 LABELS = {"standard": "standard", "zero_init": "zero-init", "r16": "r = 16"}
 NUMBERS = ("mean", "distance", "spread", "at_half")

@@ -1,13 +1,18 @@
 /* Chapter 0: the trained network in the page. Show it a picture, set gates, and see what becomes of its answer. */
-SE.figure("se-live", (root, { css, classes, samples, blocks }, self) => {
-  const { h, number, clamp, slider, button, colors, pixels, frame, link } = SE;
+import { button, clamp, colors, figure, frame, h, link, number, pixels, slider } from "./lib/core.js";
+import { makePicture } from "./lib/picture.js";
+import { worker } from "./lib/worker.js";
+import css from "./live.css";
+
+figure("se-live", (root, { classes, samples, blocks }, self) => {
   const percent = (p) => `${Math.round(100 * p)} %`;
   const top = ({ probabilities: p }) => p.indexOf(Math.max(...p));
   root.append(h("style", {}, css));
 
   /* ---- State */
 
-  let open = blocks.length - 1, channel = 0; // the block that is shown large, and the channel chosen in it
+  let open = blocks.length - 1,
+    channel = 0; // the block that is shown large, and the channel chosen in it
   let net, plainNet, base, now, plain; // networks; what they say without edits, with them, and what the plain one says
   const edits = blocks.map(({ channels }) => ({ pin: new Float32Array(channels).fill(NaN), shuffle: 0 }));
   const edited = (b) => edits[b].shuffle > 0 || edits[b].pin.some((v) => !Number.isNaN(v));
@@ -23,10 +28,13 @@ SE.figure("se-live", (root, { css, classes, samples, blocks }, self) => {
     }
     return order;
   };
-  const overrides = () => Object.fromEntries(blocks.flatMap(({ name, channels }, b) => {
-    const { pin, shuffle } = edits[b];
-    return edited(b) ? [[name, { pin, permute: shuffle ? permutation(channels, shuffle) : undefined }]] : [];
-  }));
+  const overrides = () =>
+    Object.fromEntries(
+      blocks.flatMap(({ name, channels }, b) => {
+        const { pin, shuffle } = edits[b];
+        return edited(b) ? [[name, { pin, permute: shuffle ? permutation(channels, shuffle) : undefined }]] : [];
+      }),
+    );
 
   // In the link: picture_block.channel.percent_block.sNumber_oBlock_p, all but the first optional.
   let saving;
@@ -58,7 +66,9 @@ SE.figure("se-live", (root, { css, classes, samples, blocks }, self) => {
 
   /* ---- Asking the networks */
 
-  let newPicture = false, newEdits = false, asking = false;
+  let newPicture = false,
+    newEdits = false,
+    asking = false;
   const ask = async (what) => {
     newPicture ||= what === "picture";
     newEdits = true;
@@ -89,12 +99,18 @@ SE.figure("se-live", (root, { css, classes, samples, blocks }, self) => {
   /** The weights stand behind this script in the page; they may still be on their way. */
   const connect = async (name) => {
     let element;
-    while (!(element = document.querySelector(`script[data-se-network="${name}"]`)) || document.readyState === "loading")
+    while (
+      !(element = document.querySelector(`script[data-se-network="${name}"]`)) ||
+      document.readyState === "loading"
+    )
       await new Promise((resolve) => setTimeout(resolve, 50));
     const { spec, weights } = JSON.parse(element.textContent);
-    return SENet.worker(spec, Uint8Array.from(atob(weights), (c) => c.charCodeAt(0)));
+    return worker(
+      spec,
+      Uint8Array.from(atob(weights), (c) => c.charCodeAt(0)),
+    );
   };
-  const picture = SE.picture({ host: self, samples, changed: () => (ask("picture"), askPlain(), save()) });
+  const picture = makePicture({ host: self, samples, changed: () => (ask("picture"), askPlain(), save()) });
   const change = () => (ask("edits"), save(), drawControls());
 
   /* ---- The answer */
@@ -103,15 +119,32 @@ SE.figure("se-live", (root, { css, classes, samples, blocks }, self) => {
   const bars = classes.map((name) => {
     const [se, was, other] = ["se", "was", "net"].map((kind) => h("i", { class: kind }));
     const value = h("span", { class: "value" });
-    return { se, was, other, value, row: h("div", { "data-class": name }, h("span", { class: "name" }, name), h("div", { class: "track" }, other, se, was), value) };
+    return {
+      se,
+      was,
+      other,
+      value,
+      row: h(
+        "div",
+        { "data-class": name },
+        h("span", { class: "name" }, name),
+        h("div", { class: "track" }, other, se, was),
+        value,
+      ),
+    };
   });
   const compare = button({ label: "Plain ResNet-20", pressed: false, click: () => (draw(), askPlain(), save()) });
   const plainSays = h("span", { class: "note" });
-  const chart = h("div", { class: "bars" }, bars.map(({ row }) => row));
+  const chart = h(
+    "div",
+    { class: "bars" },
+    bars.map(({ row }) => row),
+  );
 
   const drawAnswer = () => {
     chart.classList.toggle("plain", compare.value);
-    const first = now ? top(now) : -1, before = base ? top(base) : -1;
+    const first = now ? top(now) : -1,
+      before = base ? top(base) : -1;
     bars.forEach(({ se, was, other, value, row }, i) => {
       const [p, q] = [now?.probabilities[i] ?? 0, base?.probabilities[i] ?? 0];
       row.className = i === first ? "first" : "";
@@ -124,12 +157,25 @@ SE.figure("se-live", (root, { css, classes, samples, blocks }, self) => {
     for (const answer of answers) {
       if (!now) answer.replaceChildren(h("small", {}, "Loading the network, 560 KB …"));
       else if (now === base) answer.replaceChildren(`${classes[first]} ${percent(now.probabilities[first])}`);
-      else if (first === before) answer.replaceChildren(`${classes[first]} `, h("small", {}, `${percent(base.probabilities[first])} → `), percent(now.probabilities[first]));
-      else answer.replaceChildren(h("small", {}, `${classes[before]} ${percent(base.probabilities[before])} → `), `${classes[first]} ${percent(now.probabilities[first])}`);
+      else if (first === before)
+        answer.replaceChildren(
+          `${classes[first]} `,
+          h("small", {}, `${percent(base.probabilities[first])} → `),
+          percent(now.probabilities[first]),
+        );
+      else
+        answer.replaceChildren(
+          h("small", {}, `${classes[before]} ${percent(base.probabilities[before])} → `),
+          `${classes[first]} ${percent(now.probabilities[first])}`,
+        );
     }
-    plainSays.textContent = compare.value && plain ? `says ${classes[top(plain)]} ${percent(plain.probabilities[top(plain)])}` : "compare without SE";
+    plainSays.textContent =
+      compare.value && plain
+        ? `says ${classes[top(plain)]} ${percent(plain.probabilities[top(plain)])}`
+        : "compare without SE";
     if (now && !picture.live) {
-      const edits = now === base ? "" : ` Before the edits: ${classes[before]}, ${percent(base.probabilities[before])}.`;
+      const edits =
+        now === base ? "" : ` Before the edits: ${classes[before]}, ${percent(base.probabilities[before])}.`;
       self.say(`The network says ${classes[first]}, ${percent(now.probabilities[first])}.${edits}`);
     }
   };
@@ -137,16 +183,38 @@ SE.figure("se-live", (root, { css, classes, samples, blocks }, self) => {
   /* ---- The gates */
 
   const strips = blocks.map(({ name, channels }, b) => {
-    const gates = h("canvas", { width: channels, height: 1 }), marks = h("canvas", { width: channels, height: 1 });
-    const radio = h("input", { type: "radio", name: "block", value: b, "aria-label": `${name}, ${channels} channels`, onchange: () => (show(b), save()) });
-    return { gates, marks, radio, row: h("label", {}, radio, h("span", {}, name.replace(".se", "")), h("div", {}, gates, marks)) };
+    const gates = h("canvas", { width: channels, height: 1 }),
+      marks = h("canvas", { width: channels, height: 1 });
+    const radio = h("input", {
+      type: "radio",
+      name: "block",
+      value: b,
+      "aria-label": `${name}, ${channels} channels`,
+      onchange: () => (show(b), save()),
+    });
+    return {
+      gates,
+      marks,
+      radio,
+      row: h("label", {}, radio, h("span", {}, name.replace(".se", "")), h("div", {}, gates, marks)),
+    };
   });
   const scale = h("canvas");
-  pixels(scale, Array.from({ length: 101 }, (_, i) => i / 100), 101, colors.gate);
+  pixels(
+    scale,
+    Array.from({ length: 101 }, (_, i) => i / 100),
+    101,
+    colors.gate,
+  );
 
   const title = h("strong");
   const readout = h("output", { class: "note" });
-  const cellBox = h("div", { class: "cells", role: "group", "aria-label": "Gates of the open block, one slider a channel. Left and right choose a channel, up and down pin its gate, space mutes it, delete gives it back." });
+  const cellBox = h("div", {
+    class: "cells",
+    role: "group",
+    "aria-label":
+      "Gates of the open block, one slider a channel. Left and right choose a channel, up and down pin its gate, space mutes it, delete gives it back.",
+  });
   let cells = [];
   const C = () => blocks[open].channels;
   const gate = (c) => now?.gates[blocks[open].name][c] ?? 0.5;
@@ -154,7 +222,8 @@ SE.figure("se-live", (root, { css, classes, samples, blocks }, self) => {
   const set = (c, value) => ((edits[open].pin[c] = value), change());
   const toggle = (c) => set(c, edits[open].pin[c] === 0 ? NaN : 0);
 
-  const resize = () => (cellBox.style.gridTemplateColumns = `repeat(${Math.min(C(), cellBox.clientWidth < 320 ? 16 : 32)}, minmax(0, 1fr))`);
+  const resize = () =>
+    (cellBox.style.gridTemplateColumns = `repeat(${Math.min(C(), cellBox.clientWidth < 320 ? 16 : 32)}, minmax(0, 1fr))`);
   const show = (b) => {
     open = b;
     channel = 0;
@@ -162,8 +231,19 @@ SE.figure("se-live", (root, { css, classes, samples, blocks }, self) => {
     cells = Array.from({ length: C() }, (_, c) => {
       const [fill, half, was] = ["fill", "half", "was"].map((kind) => h("i", { class: kind }));
       const mark = h("u");
-      const cell = h("div", { class: "cell", role: "slider", "aria-label": `channel ${c}`, "aria-orientation": "vertical", "aria-valuemin": 0, "aria-valuemax": 1 },
-        h("div", { class: "tube" }, fill, half, was), mark);
+      const cell = h(
+        "div",
+        {
+          class: "cell",
+          role: "slider",
+          "aria-label": `channel ${c}`,
+          "aria-orientation": "vertical",
+          "aria-valuemin": 0,
+          "aria-valuemax": 1,
+        },
+        h("div", { class: "tube" }, fill, half, was),
+        mark,
+      );
       return { cell, fill, was, mark, tube: cell.firstChild };
     });
     cellBox.replaceChildren(...cells.map(({ cell }) => cell));
@@ -194,14 +274,18 @@ SE.figure("se-live", (root, { css, classes, samples, blocks }, self) => {
       edits[b].pin.forEach((v, c) => (edits[b].shuffle || !Number.isNaN(v)) && context.fillRect(c, 0, 1, 1));
     });
     cells.forEach(({ cell, fill, was, mark }, c) => {
-      const value = gate(c), pinned = edits[open].pin[c];
+      const value = gate(c),
+        pinned = edits[open].pin[c];
       fill.style.height = now ? `${100 * value}%` : "0";
       fill.style.background = colors.css(colors.gate(value));
       was.hidden = !now || now === base || Math.abs(value - own(c)) < 0.005;
       was.style.bottom = `calc(${100 * own(c)}% - 1px)`;
       mark.textContent = pinned === 0 ? "×" : Number.isNaN(pinned) ? "" : "•";
       cell.setAttribute("aria-valuenow", value.toFixed(4));
-      cell.setAttribute("aria-valuetext", `${number(value)}${pinned === 0 ? ", muted" : Number.isNaN(pinned) ? "" : ", pinned"}`);
+      cell.setAttribute(
+        "aria-valuetext",
+        `${number(value)}${pinned === 0 ? ", muted" : Number.isNaN(pinned) ? "" : ", pinned"}`,
+      );
     });
     if (Number.isNaN(edits[open].pin[channel])) pinner.value = gate(channel);
     read(channel);
@@ -217,7 +301,9 @@ SE.figure("se-live", (root, { css, classes, samples, blocks }, self) => {
     const { pin, shuffle } = edits[open];
     const pinned = !Number.isNaN(pin[channel]);
     title.textContent = `${blocks[open].name}${shuffle ? ", shuffled" : ""}`;
-    cells.forEach(({ cell }, c) => ((cell.tabIndex = c === channel ? 0 : -1), cell.classList.toggle("on", c === channel)));
+    cells.forEach(
+      ({ cell }, c) => ((cell.tabIndex = c === channel ? 0 : -1), cell.classList.toggle("on", c === channel)),
+    );
     pinner.querySelector("label").textContent = `Channel ${channel}`;
     pinner.value = pinned ? pin[channel] : gate(channel);
     mute.value = pin[channel] === 0;
@@ -256,7 +342,13 @@ SE.figure("se-live", (root, { css, classes, samples, blocks }, self) => {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     const step = { ArrowUp: 0.05, ArrowDown: -0.05, PageUp: 0.2, PageDown: -0.2 }[event.key];
     const to = { ArrowRight: channel + 1, ArrowLeft: channel - 1, Home: 0, End: C() - 1 }[event.key];
-    if (step) set(channel, Math.round(100 * clamp((Number.isNaN(edits[open].pin[channel]) ? gate(channel) : edits[open].pin[channel]) + step, 0, 1)) / 100);
+    if (step)
+      set(
+        channel,
+        Math.round(
+          100 * clamp((Number.isNaN(edits[open].pin[channel]) ? gate(channel) : edits[open].pin[channel]) + step, 0, 1),
+        ) / 100,
+      );
     else if (to !== undefined) pick(to, true);
     else if (event.key === " " || event.key === "Enter") toggle(channel);
     else if (event.key === "Delete" || event.key === "Backspace") set(channel, NaN);
@@ -277,20 +369,54 @@ SE.figure("se-live", (root, { css, classes, samples, blocks }, self) => {
     h("h3", {}, "A trained SE-ResNet-20, live in this page"),
     h("p", { class: "note" }, "Choose a picture. Then click gates to mute their channels, and watch the answer."),
     picture.thumbs,
-    h("div", { class: "live" },
-      h("div", {},
-        picture.panel, picture.under,
-        answers[0], chart, h("div", { class: "key" }, compare, plainSays)),
-      h("div", {},
-        h("div", { class: "head" }, h("strong", {}, "Gates of all nine blocks"), h("span", { class: "scale", "aria-hidden": "true" }, "0", h("span", { style: "position: relative" }, scale, h("b")), "1")),
-        h("div", { class: "strips", role: "radiogroup", "aria-label": "Block to open" }, strips.map(({ row }) => row)),
-        h("div", { class: "block" },
+    h(
+      "div",
+      { class: "live" },
+      h("div", {}, picture.panel, picture.under, answers[0], chart, h("div", { class: "key" }, compare, plainSays)),
+      h(
+        "div",
+        {},
+        h(
+          "div",
+          { class: "head" },
+          h("strong", {}, "Gates of all nine blocks"),
+          h(
+            "span",
+            { class: "scale", "aria-hidden": "true" },
+            "0",
+            h("span", { style: "position: relative" }, scale, h("b")),
+            "1",
+          ),
+        ),
+        h(
+          "div",
+          { class: "strips", role: "radiogroup", "aria-label": "Block to open" },
+          strips.map(({ row }) => row),
+        ),
+        h(
+          "div",
+          { class: "block" },
           answers[1],
-          h("div", { class: "head" }, title, readout), cellBox,
+          h("div", { class: "head" }, title, readout),
+          cellBox,
           h("div", { class: "controls" }, pinner, mute, free),
-          h("div", { class: "whole" },
-            whole("Shuffle", (edit) => edit.shuffle++), whole("Mute all", (edit) => edit.pin.fill(0)), whole("All to 1", (edit) => edit.pin.fill(1)), reset, resetAll)))),
-    h("p", { class: "note foot" }, "The network was trained on 50,000 pictures of these ten kinds, 32 × 32 pixels each, and knows nothing else. It always answers with one of the ten, even to a coffee cup. Pictures stay on this device."),
+          h(
+            "div",
+            { class: "whole" },
+            whole("Shuffle", (edit) => edit.shuffle++),
+            whole("Mute all", (edit) => edit.pin.fill(0)),
+            whole("All to 1", (edit) => edit.pin.fill(1)),
+            reset,
+            resetAll,
+          ),
+        ),
+      ),
+    ),
+    h(
+      "p",
+      { class: "note foot" },
+      "The network was trained on 50,000 pictures of these ten kinds, 32 × 32 pixels each, and knows nothing else. It always answers with one of the ten, even to a coffee cup. Pictures stay on this device.",
+    ),
   );
 
   addEventListener("hashchange", restore);

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from senet_edu.explorables.base import Explorable, source
-from senet_edu.interop import export_browser
+from senet_edu.explorables.lib.base import Explorable
+from senet_edu.explorables.lib.net import export_browser
 from senet_edu.zoo import load_pretrained
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -45,7 +45,6 @@ class Live(Explorable):
     """
 
     name = "live"
-    libraries = ("net.js", "picture.js")
 
     def __init__(self) -> None:
         samples = [
@@ -60,17 +59,17 @@ class Live(Explorable):
         spec, _ = networks["se_resnet20"]
         blocks = [{"name": block["se"], "channels": block["channels"]} for block in spec["blocks"]]
         super().__init__(
-            {"css": source("live.css"), "classes": spec["classes"], "samples": samples, "blocks": blocks},
+            {"classes": spec["classes"], "samples": samples, "blocks": blocks},
             "A trained SE-ResNet-20 that runs in the page. Show it a picture, and it names one of ten classes. The "
             "gates of all nine SE blocks are shown; set any of them and see how the answer changes.",
         )
         self.networks = networks
 
-    def _repr_html_(self) -> str:
+    def element(self, suffix: str = "") -> str:
         weights = [
             f'<script type="application/json" data-se-network="{name}">'
             + json.dumps({"spec": spec, "weights": _base64(content)}, separators=(",", ":"))
             + "</script>"
             for name, (spec, content) in self.networks.items()
         ]
-        return "\n".join([super()._repr_html_(), *weights])
+        return "\n".join([super().element(suffix), *weights])

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from senet_edu.cost import cost_by_module, count_parameters, multiply_adds
-from senet_edu.explorables.base import Explorable
+from senet_edu.explorables.lib.base import Explorable
 from senet_edu.resnet import ResidualBlock, ResNet, create_model
 from senet_edu.se import SEBlock
 

@@ -1,9 +1,15 @@
 /* Chapter 8: choose what gains and what loses most, commit, then see where the choices lie among all variants. */
-SE.figure("se-prediction", (root, { about, rows }, self) => {
-  const { h, number, menu, button, clamp } = SE;
+import { button, clamp, figure, h, menu, number } from "./lib/core.js";
+
+figure("se-prediction", (root, { about, rows }, self) => {
   const signed = (value, decimals = 1) => (Number(value.toFixed(decimals)) > 0 ? "+" : "") + number(value, decimals);
   const options = [["", "choose one"], ...rows.map(([label], i) => [i, label])];
-  const verdict = ([, mean, margin]) => (mean - margin > 0 ? "the interval lies above zero" : mean + margin < 0 ? "the interval lies below zero" : "the interval includes zero");
+  const verdict = ([, mean, margin]) =>
+    mean - margin > 0
+      ? "the interval lies above zero"
+      : mean + margin < 0
+        ? "the interval lies below zero"
+        : "the interval includes zero";
   const order = rows.map((_, i) => i).sort((a, b) => rows[b][1] - rows[a][1]);
 
   const ready = () => (commit.disabled = !(best.value && worst.value));
@@ -19,7 +25,12 @@ SE.figure("se-prediction", (root, { about, rows }, self) => {
 
   const report = (label, row) => {
     const place = order.indexOf(row) + 1;
-    return h("p", {}, h("b", {}, label), ` ${rows[row][0]}. Measured: ${signed(rows[row][1])} ± ${number(rows[row][2], 1)} points, number ${place} of ${rows.length} from the top; ${verdict(rows[row])}.`);
+    return h(
+      "p",
+      {},
+      h("b", {}, label),
+      ` ${rows[row][0]}. Measured: ${signed(rows[row][1])} ± ${number(rows[row][2], 1)} points, number ${place} of ${rows.length} from the top; ${verdict(rows[row])}.`,
+    );
   };
   const reveal = () => {
     const picks = [Number(best.value), Number(worst.value)];
@@ -32,11 +43,21 @@ SE.figure("se-prediction", (root, { about, rows }, self) => {
         return h("i", { class: kind, style: left(mean) }, kind.startsWith("off") ? (mean < 0 ? "◀" : "▶") : "");
       }),
       ...picks.map((i, k) => h("span", { class: k ? "below" : "above", style: left(rows[i][1]) }, k ? "▴" : "▾")),
-      h("small", { style: "left: 0" }, signed(-reach)), h("small", { style: "left: 50%; translate: -50%" }, "0"), h("small", { style: "right: 0" }, signed(reach)));
-    const top = order[0], end = order[order.length - 1];
+      h("small", { style: "left: 0" }, signed(-reach)),
+      h("small", { style: "left: 50%; translate: -50%" }, "0"),
+      h("small", { style: "right: 0" }, signed(reach)),
+    );
+    const top = order[0],
+      end = order[order.length - 1];
     said.replaceChildren(
-      report("Gains most ▾", picks[0]), report("Loses most ▴", picks[1]),
-      h("p", {}, `The largest mean is that of ${rows[top][0]} (${signed(rows[top][1])} ± ${number(rows[top][2], 1)}), the smallest that of ${rows[end][0]} (${signed(rows[end][1])} ± ${number(rows[end][2], 1)}).`));
+      report("Gains most ▾", picks[0]),
+      report("Loses most ▴", picks[1]),
+      h(
+        "p",
+        {},
+        `The largest mean is that of ${rows[top][0]} (${signed(rows[top][1])} ± ${number(rows[top][2], 1)}), the smallest that of ${rows[end][0]} (${signed(rows[end][1])} ± ${number(rows[end][2], 1)}).`,
+      ),
+    );
     self.say(said.textContent);
     again.hidden = false;
   };
@@ -51,7 +72,10 @@ SE.figure("se-prediction", (root, { about, rows }, self) => {
   const again = button({ label: "Start over", click: reset });
 
   root.append(
-    h("style", {}, `
+    h(
+      "style",
+      {},
+      `
       select { max-width: 100%; }
       .row > div { min-width: 0; }
       .strip { height: 62px; margin: 6px 8px; position: relative; }
@@ -66,7 +90,8 @@ SE.figure("se-prediction", (root, { about, rows }, self) => {
       .below { top: 31px; }
       small { color: var(--soft); font-size: 13px; top: 44px; }
       .said { min-height: 9.5em; }
-      .said p { margin: 0 0 6px; }`),
+      .said p { margin: 0 0 6px; }`,
+    ),
     h("h3", {}, "Predict before you look"),
     h("p", { class: "note" }, `Each variant against the network without SE, accuracy in points. ${about}.`),
     h("div", { class: "row" }, best, worst, commit, again),

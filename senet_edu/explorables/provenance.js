@@ -1,6 +1,7 @@
 /* Chapter 13: an equation, the line of code that computes it and the test that holds it; and how each file was made. */
-SE.figure("se-provenance", (root, { links, files }, self) => {
-  const { h, choice, grid, link: address } = SE;
+import { link as address, choice, figure, grid, h } from "./lib/core.js";
+
+figure("se-provenance", (root, { links, files }, self) => {
   const views = { map: h("div", {}), files: h("div", {}) };
 
   /* The map: formula, code and test of one link. */
@@ -11,12 +12,15 @@ SE.figure("se-provenance", (root, { links, files }, self) => {
       label: group,
       options: links.filter((one) => one.group === group).map((one) => [one.key, one.label]),
       input: (key) => show(key, true),
-    }));
-  pickers.forEach((picker) => picker.querySelectorAll("input").forEach((radio) => {
-    const one = links.find((each) => each.key === radio.value);
-    radio.setAttribute("aria-label", `${one.label}: ${one.title}`);
-    radio.parentElement.title = one.title;
-  }));
+    }),
+  );
+  pickers.forEach((picker) =>
+    picker.querySelectorAll("input").forEach((radio) => {
+      const one = links.find((each) => each.key === radio.value);
+      radio.setAttribute("aria-label", `${one.label}: ${one.title}`);
+      radio.parentElement.title = one.title;
+    }),
+  );
 
   const title = h("span", { class: "label" });
   const formula = h("div", { class: "formula", role: "math" });
@@ -26,16 +30,20 @@ SE.figure("se-provenance", (root, { links, files }, self) => {
   const heldTo = h("p", { class: "held" });
 
   // A long name may be broken behind its dots and lines.
-  const breakable = (name) => name.split(/(?<=[._:\/])(?![._:\/])/).flatMap((part, i) => (i ? [h("wbr"), part] : [part]));
+  const breakable = (name) => name.split(/(?<=[._:/])(?![._:/])/).flatMap((part, i) => (i ? [h("wbr"), part] : [part]));
   // A long line goes on below, indented further than it begins.
   const fill = (pre, label, { name, source, marks }) => {
     pre.setAttribute("aria-label", `${label} ${name}`);
-    const lines = (source ?? "The tests are in the repository. They do not come with the installed package.").split("\n");
-    pre.replaceChildren(...lines.map((text, i) => {
-      const indent = text.length - text.trimStart().length + 4;
-      const style = `--in: ${indent}`;
-      return h(marks.includes(i) ? "mark" : "span", { class: "line", style }, text || " ");
-    }));
+    const lines = (source ?? "The tests are in the repository. They do not come with the installed package.").split(
+      "\n",
+    );
+    pre.replaceChildren(
+      ...lines.map((text, i) => {
+        const indent = text.length - text.trimStart().length + 4;
+        const style = `--in: ${indent}`;
+        return h(marks.includes(i) ? "mark" : "span", { class: "line", style }, text || " ");
+      }),
+    );
     const first = pre.querySelector("mark");
     pre.scrollTop = first ? first.offsetTop - pre.clientHeight / 3 : 0;
   };
@@ -71,40 +79,70 @@ SE.figure("se-provenance", (root, { links, files }, self) => {
 
   const longest = Math.max(1, ...files.map((file) => file.seconds ?? 0));
   const rows = files.map(({ path, seconds, fields }) =>
-    h("tr", {},
+    h(
+      "tr",
+      {},
       h("th", { scope: "row" }, path.split("/")[1]),
-      h("td", { class: "bar" }, seconds == null ? "" : h("i", { style: `width: ${((100 * seconds) / longest).toFixed(2)}%` })),
-      h("td", { class: "time" }, fields.Time)));
+      h(
+        "td",
+        { class: "bar" },
+        seconds == null ? "" : h("i", { style: `width: ${((100 * seconds) / longest).toFixed(2)}%` }),
+      ),
+      h("td", { class: "time" }, fields.Time),
+    ),
+  );
   const body = h("tbody", { "aria-label": "Files. Move with the arrow keys." }, rows);
   const record = h("dl", {});
   const select = (i) => {
-    rows.forEach((row, k) => (k === i ? row.setAttribute("aria-current", "true") : row.removeAttribute("aria-current")));
+    rows.forEach((row, k) =>
+      k === i ? row.setAttribute("aria-current", "true") : row.removeAttribute("aria-current"),
+    );
     const { path, fields } = files[i];
-    record.replaceChildren(...[["File", `senet_edu/${path}`], ...Object.entries(fields)].flatMap(([name, value]) => {
-      const plain = ["File", "Command", "SHA-256"].includes(name) && value !== "not recorded";
-      const lines = plain ? value.split("\n").map((text) => h("code", {}, text)) : value;
-      return [h("dt", {}, name), h("dd", { class: value === "not recorded" && "missing" }, lines)];
-    }));
-    self.say(`${path}: ${Object.entries(fields).slice(0, 8).map(([name, value]) => `${name} ${value}`).join(". ")}`);
+    record.replaceChildren(
+      ...[["File", `senet_edu/${path}`], ...Object.entries(fields)].flatMap(([name, value]) => {
+        const plain = ["File", "Command", "SHA-256"].includes(name) && value !== "not recorded";
+        const lines = plain ? value.split("\n").map((text) => h("code", {}, text)) : value;
+        return [h("dt", {}, name), h("dd", { class: value === "not recorded" && "missing" }, lines)];
+      }),
+    );
+    self.say(
+      `${path}: ${Object.entries(fields)
+        .slice(0, 8)
+        .map(([name, value]) => `${name} ${value}`)
+        .join(". ")}`,
+    );
   };
   grid(body, files.length, 1, { enter: select });
   views.files.append(
-    h("table", {},
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "file"), h("th", { scope: "col" }, "time of its run"), h("td"))),
-      body),
+    h(
+      "table",
+      {},
+      h(
+        "thead",
+        {},
+        h("tr", {}, h("th", { scope: "col" }, "file"), h("th", { scope: "col" }, "time of its run"), h("td")),
+      ),
+      body,
+    ),
     record,
   );
 
   const which = choice({
     label: "Look up",
-    options: [["map", "equations, tables, figures"], ["files", "stored files"]],
+    options: [
+      ["map", "equations, tables, figures"],
+      ["files", "stored files"],
+    ],
     value: "map",
     input: () => turn(),
   });
   const turn = () => Object.entries(views).forEach(([name, view]) => (view.hidden = name !== which.value));
 
   root.append(
-    h("style", {}, `
+    h(
+      "style",
+      {},
+      `
       .pickers { display: grid; gap: 8px 22px; grid-template-columns: repeat(auto-fit, minmax(260px, 1fr)); margin: 10px 0 14px; }
       .pickers .options label { justify-content: center; min-width: 38px; padding: 4px 9px; }
       .label { font-weight: 650; }
@@ -141,7 +179,8 @@ SE.figure("se-provenance", (root, { links, files }, self) => {
         .formula { font-size: 19px; }
         pre { font-size: 12px; }
         .line { --hang: 10; }
-      }`),
+      }`,
+    ),
     h("h3", {}, "How was it made?"),
     h("div", { class: "row" }, which),
     views.map,

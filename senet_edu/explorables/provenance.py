@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from senet_edu.explorables.base import Explorable
+from senet_edu.explorables.lib.base import Explorable
 from senet_edu.provenance import MAP, Link, Record, duration, marked, records, source_of_code, source_of_test
 
 NOT_RECORDED = "not recorded"

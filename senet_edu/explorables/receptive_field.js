@@ -1,6 +1,7 @@
 /* Chapter 1: the window of one value on a picture, block by block, with and without SE blocks. */
-SE.figure("se-receptive-field", (root, { networks, scene }, self) => {
-  const { h, svg, clamp, slider, choice, frame } = SE;
+import { choice, clamp, figure, frame, h, slider, svg } from "./lib/core.js";
+
+figure("se-receptive-field", (root, { networks, scene }, self) => {
   let network = networks[0];
   let want = [0.5, 0.5]; // the place that was asked for, as a share of the picture: row, column
 
@@ -9,10 +10,15 @@ SE.figure("se-receptive-field", (root, { networks, scene }, self) => {
     return stage ? `stage ${stage}, block ${Number(block) + 1}` : "the stem";
   };
   /** The middle pixel of the window that is nearest to a place. */
-  const middle = (share, jump) => jump * clamp(Math.round((share * network.side) / jump), 0, Math.ceil(network.side / jump) - 1);
+  const middle = (share, jump) =>
+    jump * clamp(Math.round((share * network.side) / jump), 0, Math.ceil(network.side / jump) - 1);
 
   /* The picture. */
-  const canvas = h("canvas", { role: "application", tabindex: 0, "aria-label": "The picture. Move the value with the arrow keys." });
+  const canvas = h("canvas", {
+    role: "application",
+    tabindex: 0,
+    "aria-label": "The picture. Move the value with the arrow keys.",
+  });
   const box = h("div", { class: "window smooth" });
   const dot = h("div", { class: "dot smooth" });
   const paint = (left, top, width, height, seesAll) => {
@@ -45,21 +51,46 @@ SE.figure("se-receptive-field", (root, { networks, scene }, self) => {
     const step = (wide - 4) / fields.length;
     const x = (i) => 2 + (i + 0.1) * step;
     const y = (size) => base - ((base - ceiling) * size) / fields.at(-1)[1];
-    const bar = (name, i, size) => svg("rect", { class: name, x: x(i), y: y(size), width: step * 0.8, height: base - y(size), rx: 1.5 });
+    const bar = (name, i, size) =>
+      svg("rect", { class: name, x: x(i), y: y(size), width: step * 0.8, height: base - y(size), rx: 1.5 });
     bars = fields.map(([, size], i) => bar("bar", i, size));
     reaches = fields.map(([name], i) => bar(name === "stem" ? "none" : "reach", i, side));
-    const hits = fields.map((_, i) => svg("rect", { x: x(i - 0.1), y: 0, width: step, height: high, fill: "transparent", style: "cursor: pointer", onclick: () => ((depth.value = i), draw()) }));
+    const hits = fields.map((_, i) =>
+      svg("rect", {
+        x: x(i - 0.1),
+        y: 0,
+        width: step,
+        height: high,
+        fill: "transparent",
+        style: "cursor: pointer",
+        onclick: () => ((depth.value = i), draw()),
+      }),
+    );
     const stage = ([name]) => name.split(".")[0];
     const stages = [...new Set(fields.map(stage))].flatMap((name) => {
       const of = [...fields.keys()].filter((i) => stage(fields[i]) === name);
       const [from, to] = [x(of[0]), x(of.at(-1)) + step * 0.8];
-      const text = svg("text", { x: (from + to) / 2, y: base + 21, "text-anchor": "middle" }, name.replace("layer", "stage "));
-      return [svg("line", { class: "axis", x1: from, x2: to, y1: base + 5, y2: base + 5 }), ...(to - from > 25 ? [text] : [])];
+      const text = svg(
+        "text",
+        { x: (from + to) / 2, y: base + 21, "text-anchor": "middle" },
+        name.replace("layer", "stage "),
+      );
+      return [
+        svg("line", { class: "axis", x1: from, x2: to, y1: base + 5, y2: base + 5 }),
+        ...(to - from > 25 ? [text] : []),
+      ];
     });
     const told = y(side) - 6;
     const shown = svg("text", { class: "shown", "text-anchor": "middle" });
-    chart.replaceChildren(...reaches, ...bars, svg("line", { class: "side", x1: 0, x2: wide, y1: y(side), y2: y(side) }),
-      svg("text", { class: "told", x: 2, y: told }, `the whole picture: ${side} px`), shown, ...stages, ...hits);
+    chart.replaceChildren(
+      ...reaches,
+      ...bars,
+      svg("line", { class: "side", x1: 0, x2: wide, y1: y(side), y2: y(side) }),
+      svg("text", { class: "told", x: 2, y: told }, `the whole picture: ${side} px`),
+      shown,
+      ...stages,
+      ...hits,
+    );
     chart.show = (i, seesAll) => {
       const size = fields[i][1];
       shown.textContent = `${size} px`;
@@ -87,18 +118,26 @@ SE.figure("se-receptive-field", (root, { networks, scene }, self) => {
     const [[top, bottom], [left, right]] = [span(row), span(column)];
     const [height, width] = [bottom - top + 1, right - left + 1];
     paint(left, top, width, height, seesAll);
-    const place = (element, x, y, w, h) => Object.entries({ left: x, top: y, width: w, height: h }).forEach(([key, n]) => (element.style[key] = `${(100 * n) / side}%`));
+    const place = (element, x, y, w, h) =>
+      Object.entries({ left: x, top: y, width: w, height: h }).forEach(
+        ([key, n]) => (element.style[key] = `${(100 * n) / side}%`),
+      );
     place(box, left, top, width, height);
     place(dot, column + 0.5, row + 0.5, 0, 0);
     canvas.parentElement.classList.toggle("all", seesAll);
     for (const row of [bars, reaches]) row.forEach((bar, i) => bar.classList.toggle("on", i === depth.value));
     chart.classList.toggle("se", withSE);
     chart.show(depth.value, seesAll);
-    chart.setAttribute("aria-label", `The window behind ${names(name)} is ${size} pixels wide; the picture is ${side} pixels wide.`);
+    chart.setAttribute(
+      "aria-label",
+      `The window behind ${names(name)} is ${size} pixels wide; the picture is ${side} pixels wide.`,
+    );
     count.textContent = `${comma(height * width)} of ${comma(side * side)} pixels`;
     all.textContent = seesAll ? `${comma(side * side)} of ${comma(side * side)} pixels` : "nothing";
     where.textContent = `row ${row / jump + 1}, column ${column / jump + 1} of ${cells} × ${cells}`;
-    self.say(`Behind ${names(name)}: through its window the value sees ${count.textContent}, through the gates ${all.textContent}.`);
+    self.say(
+      `Behind ${names(name)}: through its window the value sees ${count.textContent}, through the gates ${all.textContent}.`,
+    );
   });
 
   canvas.addEventListener("keydown", (event) => {
@@ -118,10 +157,29 @@ SE.figure("se-receptive-field", (root, { networks, scene }, self) => {
   canvas.addEventListener("pointerdown", point);
   canvas.addEventListener("pointermove", (event) => (event.pointerType === "mouse" || event.buttons) && point(event));
 
-  const depth = slider({ label: "Behind", min: 0, max: networks[0].fields.length - 1, step: 1, value: 1, tone: "squeeze", format: (i) => names(network.fields[i][0]), input: () => draw() });
-  const kind = choice({ label: "Blocks", options: [["plain", "plain"], ["se", "with SE"]], value: "plain", input: () => draw() });
+  const depth = slider({
+    label: "Behind",
+    min: 0,
+    max: networks[0].fields.length - 1,
+    step: 1,
+    value: 1,
+    tone: "squeeze",
+    format: (i) => names(network.fields[i][0]),
+    input: () => draw(),
+  });
+  const kind = choice({
+    label: "Blocks",
+    options: [
+      ["plain", "plain"],
+      ["se", "with SE"],
+    ],
+    value: "plain",
+    input: () => draw(),
+  });
   const which = choice({
-    label: "Network", options: networks.map(({ title, side }, i) => [String(i), `${title}, ${side} px`]), value: "0",
+    label: "Network",
+    options: networks.map(({ title, side }, i) => [String(i), `${title}, ${side} px`]),
+    value: "0",
     input: (i) => {
       network = networks[i];
       depth.input.max = network.fields.length - 1;
@@ -132,7 +190,10 @@ SE.figure("se-receptive-field", (root, { networks, scene }, self) => {
   });
 
   root.append(
-    h("style", {}, `
+    h(
+      "style",
+      {},
+      `
       .picture { aspect-ratio: 1; border-radius: 4px; max-width: 300px; overflow: hidden; position: relative; }
       .picture:has(:focus-visible) { outline: 3px solid var(--focus); outline-offset: 2px; }
       .picture canvas { cursor: crosshair; height: 100%; outline: 0; touch-action: pan-y; width: 100%; }
@@ -156,14 +217,32 @@ SE.figure("se-receptive-field", (root, { networks, scene }, self) => {
       dt { color: var(--soft); white-space: nowrap; }
       dd .note { font-size: inherit; }
       dd { margin: 0; white-space: nowrap; }
-      @container (max-width: 340px) { dl { column-gap: 8px; font-size: 13px; } }`),
+      @container (max-width: 340px) { dl { column-gap: 8px; font-size: 13px; } }`,
+    ),
     h("h3", {}, "What does one value see?"),
     h("p", { class: "note" }, "Go deeper, block by block, and watch the window of one value grow. Then switch SE on."),
     h("div", { class: "row" }, which, kind),
-    h("div", { class: "views" },
+    h(
+      "div",
+      { class: "views" },
       h("div", { class: "view", style: "flex-basis: 240px" }, h("div", { class: "picture" }, canvas, box, dot)),
-      h("div", { class: "view", style: "flex-basis: 280px" }, depth, chart,
-        h("dl", {}, h("dt", {}, "the value"), h("dd", {}, where), h("dt", {}, "in its window"), h("dd", {}, count), h("dt", { class: "squeeze" }, "by the gates"), h("dd", {}, all)))),
+      h(
+        "div",
+        { class: "view", style: "flex-basis: 280px" },
+        depth,
+        chart,
+        h(
+          "dl",
+          {},
+          h("dt", {}, "the value"),
+          h("dd", {}, where),
+          h("dt", {}, "in its window"),
+          h("dd", {}, count),
+          h("dt", { class: "squeeze" }, "by the gates"),
+          h("dd", {}, all),
+        ),
+      ),
+    ),
   );
   self.ontheme = draw;
   build();

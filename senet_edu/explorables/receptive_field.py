@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from senet_edu.explorables.base import Explorable
-from senet_edu.explorables.scene import SCENE
+from senet_edu.explorables.lib.base import Explorable
+from senet_edu.explorables.lib.scene import SCENE
 from senet_edu.receptive import receptive_fields
 from senet_edu.resnet import create_model
 

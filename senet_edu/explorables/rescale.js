@@ -1,6 +1,7 @@
 /* Chapter 4: real feature maps, each times its gate. */
-SE.figure("se-rescale", (root, data, self) => {
-  const { h, number, clamp, slider, button, colors, pixels, frame } = SE;
+import { button, clamp, colors, drag, figure, frame, h, number, pixels, slider } from "./lib/core.js";
+
+figure("se-rescale", (root, data, self) => {
   const { columns, levels, contrast, means } = data;
   const C = means.length;
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -25,7 +26,14 @@ SE.figure("se-rescale", (root, data, self) => {
   const heads = [h("span", {}), h("span", {})];
   const notes = ["before", "after"].map((when) => h("span", { class: "number", "data-mean": when }));
   const chip = h("span", { class: "chip number" });
-  const one = slider({ label: "", min: 0, max: 1, value: gates[0], tone: "excitation", input: (value) => set(shown, value) });
+  const one = slider({
+    label: "",
+    min: 0,
+    max: 1,
+    value: gates[0],
+    tone: "excitation",
+    input: (value) => set(shown, value),
+  });
 
   /* All channels, small: radio buttons, so that arrow keys go from one to the next. */
 
@@ -36,11 +44,23 @@ SE.figure("se-rescale", (root, data, self) => {
     const fill = h("div", {});
     const bar = h("div", { class: "bar" }, h("div", { class: "track" }, fill, h("i", {})));
     const value = h("span", { class: "number" });
-    const tile = h("label", {}, radio, h("span", { class: "caption" }, h("span", { class: "channel" }, c + 1), value), map, bar);
-    SE.drag(bar, () => gates[c], (gate) => set(c, gate), (event) => {
-      const box = bar.getBoundingClientRect();
-      return Math.round(((event.clientX - box.left) / box.width) * 100) / 100;
-    });
+    const tile = h(
+      "label",
+      {},
+      radio,
+      h("span", { class: "caption" }, h("span", { class: "channel" }, c + 1), value),
+      map,
+      bar,
+    );
+    drag(
+      bar,
+      () => gates[c],
+      (gate) => set(c, gate),
+      (event) => {
+        const box = bar.getBoundingClientRect();
+        return Math.round(((event.clientX - box.left) / box.width) * 100) / 100;
+      },
+    );
     return { tile, radio, map, fill, value, drawn: null };
   });
 
@@ -82,11 +102,16 @@ SE.figure("se-rescale", (root, data, self) => {
       tile.fill.style.background = colors.css(colors.gate(gates[c]));
       tile.radio.setAttribute("aria-label", `channel ${c + 1}, gate ${number(gates[c])}`);
     });
-    self.say(`Channel ${shown + 1}: gate ${number(gate)}, mean ${notes[0].textContent} before, ${notes[1].textContent} after.`);
+    self.say(
+      `Channel ${shown + 1}: gate ${number(gate)}, mean ${notes[0].textContent} before, ${notes[1].textContent} after.`,
+    );
   });
 
   root.append(
-    h("style", {}, `
+    h(
+      "style",
+      {},
+      `
       canvas { width: 100%; }
       .sum { align-items: center; column-gap: 14px; display: grid; grid-template-columns: 1fr auto 1fr auto 1fr; margin: 10px auto; max-width: 640px; text-align: center; }
       .sum > span { font-size: 14px; padding: 2px 0; }
@@ -110,20 +135,72 @@ SE.figure("se-rescale", (root, data, self) => {
         .wide { display: none; }
         .part { display: block; }
         .chip { margin: 0; padding: 3px 5px; }
-      }`),
+      }`,
+    ),
     h("h3", {}, "Turn the dials"),
-    h("p", { class: "note" }, "Middle gray is zero. Choose a channel below and drag its ", h("span", { class: "excitation" }, "gate"), "."),
-    h("div", { class: "sum" },
-      h("span", { class: "name" }, "picture"), h("span", {}), h("span", { class: "name" }, heads[0], h("span", { class: "wide" }, ", before")), h("span", {}), h("span", { class: "name rescale" }, heads[1], h("span", { class: "wide" }, ", after")),
-      photo, h("span", { "aria-hidden": "true" }, "→"), before, h("span", {}, "× ", chip, " ="), after,
-      h("span", {}), h("span", {}), h("span", {}, h("span", { class: "part" }, "mean\u00a0"), notes[0]), h("span", {}), h("span", { class: "rescale" }, h("span", { class: "part" }, "mean\u00a0"), notes[1])),
-    h("div", { class: "row" }, one,
-      h("fieldset", {}, h("legend", {}, "Set all gates to"), h("div", { class: "options" },
-        button({ label: "the network’s", click: () => setAll(data.gates) }),
-        [["1", 1], ["½", 0.5], ["0", 0]].map(([label, gate]) => button({ label, click: () => setAll(means.map(() => gate)) }))))),
-    h("fieldset", {}, h("legend", {}, `All ${C} channels after the rescale`), h("div", { class: "tiles" }, tiles.map(({ tile }) => tile))),
+    h(
+      "p",
+      { class: "note" },
+      "Middle gray is zero. Choose a channel below and drag its ",
+      h("span", { class: "excitation" }, "gate"),
+      ".",
+    ),
+    h(
+      "div",
+      { class: "sum" },
+      h("span", { class: "name" }, "picture"),
+      h("span", {}),
+      h("span", { class: "name" }, heads[0], h("span", { class: "wide" }, ", before")),
+      h("span", {}),
+      h("span", { class: "name rescale" }, heads[1], h("span", { class: "wide" }, ", after")),
+      photo,
+      h("span", { "aria-hidden": "true" }, "→"),
+      before,
+      h("span", {}, "× ", chip, " ="),
+      after,
+      h("span", {}),
+      h("span", {}),
+      h("span", {}, h("span", { class: "part" }, "mean\u00a0"), notes[0]),
+      h("span", {}),
+      h("span", { class: "rescale" }, h("span", { class: "part" }, "mean\u00a0"), notes[1]),
+    ),
+    h(
+      "div",
+      { class: "row" },
+      one,
+      h(
+        "fieldset",
+        {},
+        h("legend", {}, "Set all gates to"),
+        h(
+          "div",
+          { class: "options" },
+          button({ label: "the network’s", click: () => setAll(data.gates) }),
+          [
+            ["1", 1],
+            ["½", 0.5],
+            ["0", 0],
+          ].map(([label, gate]) => button({ label, click: () => setAll(means.map(() => gate)) })),
+        ),
+      ),
+    ),
+    h(
+      "fieldset",
+      {},
+      h("legend", {}, `All ${C} channels after the rescale`),
+      h(
+        "div",
+        { class: "tiles" },
+        tiles.map(({ tile }) => tile),
+      ),
+    ),
   );
   const side = data.side;
-  pixels(photo, Array.from({ length: picture.length / 3 }, (_, i) => i), side, (i) => picture.subarray(3 * i, 3 * i + 3));
+  pixels(
+    photo,
+    Array.from({ length: picture.length / 3 }, (_, i) => i),
+    side,
+    (i) => picture.subarray(3 * i, 3 * i + 3),
+  );
   choose(0);
 });

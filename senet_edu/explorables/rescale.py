@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import TYPE_CHECKING
 
-from senet_edu.explorables.base import Explorable
+from senet_edu.explorables.lib.base import Explorable
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -1,6 +1,7 @@
 /* Chapter 2: paint a map and see what its mean, maximum and standard deviation say; beside it another map of one mean. */
-SE.figure("se-squeeze", (root, { side, brushes, map }, self) => {
-  const { h, number, choice, button, pixels, colors, grid, frame } = SE;
+import { button, choice, colors, figure, frame, grid, h, number, pixels } from "./lib/core.js";
+
+figure("se-squeeze", (root, { side, brushes, map }, self) => {
   const count = side * side;
   const one = Float64Array.from(map);
   const two = new Float64Array(count);
@@ -19,23 +20,51 @@ SE.figure("se-squeeze", (root, { side, brushes, map }, self) => {
       const middle = (side - 1) / 2;
       const far = (i) => Math.hypot(Math.floor(i / side) - middle, (i % side) - middle);
       let left = sum(one);
-      for (const i of [...u.keys()].sort((a, b) => far(a) - far(b) || a - b)) left -= u[i] = Math.min(1, Math.max(0, left));
+      for (const i of [...u.keys()].sort((a, b) => far(a) - far(b) || a - b))
+        left -= u[i] = Math.min(1, Math.max(0, left));
     },
     mirrored: (u) => one.forEach((value, i) => (u[side * Math.floor(i / side) + side - 1 - (i % side)] = value)),
     scattered: (u) => one.forEach((value, i) => (u[(i * 89 + 31) % count] = value)), // 89 and 144 share no factor
   };
 
-  const canvas = (label) => h("canvas", { role: "img", "aria-label": label, style: "width: 100%; max-width: 230px; aspect-ratio: 1; border: 1px solid var(--line)" });
-  const maps = [canvas("Your map. Paint with the pointer, or move with the arrow keys and paint with the space bar."), canvas("Another map with the same mean.")];
+  const canvas = (label) =>
+    h("canvas", {
+      role: "img",
+      "aria-label": label,
+      style: "width: 100%; max-width: 230px; aspect-ratio: 1; border: 1px solid var(--line)",
+    });
+  const maps = [
+    canvas("Your map. Paint with the pointer, or move with the arrow keys and paint with the space bar."),
+    canvas("Another map with the same mean."),
+  ];
   maps[0].setAttribute("role", "application");
   maps[0].style.cursor = "crosshair";
   const bars = maps.map(() => {
     const rows = Object.keys(numbers).map((name) => {
       const value = h("td", { class: "number", "data-number": name });
-      const bar = h("div", { style: `height: 10px; border-radius: 3px; background: var(--${name === "mean" ? "squeeze" : "plain"})` });
-      return { value, bar, row: h("tr", { class: name === "mean" ? "squeeze" : "" }, h("th", { scope: "row" }, name), value, h("td", { style: "width: 45%" }, bar)) };
+      const bar = h("div", {
+        style: `height: 10px; border-radius: 3px; background: var(--${name === "mean" ? "squeeze" : "plain"})`,
+      });
+      return {
+        value,
+        bar,
+        row: h(
+          "tr",
+          { class: name === "mean" ? "squeeze" : "" },
+          h("th", { scope: "row" }, name),
+          value,
+          h("td", { style: "width: 45%" }, bar),
+        ),
+      };
     });
-    return { rows, table: h("table", { style: "width: 100%; max-width: 230px; border-collapse: collapse; font-size: 13px" }, rows.map((r) => r.row)) };
+    return {
+      rows,
+      table: h(
+        "table",
+        { style: "width: 100%; max-width: 230px; border-collapse: collapse; font-size: 13px" },
+        rows.map((r) => r.row),
+      ),
+    };
   });
 
   const draw = frame(() => {
@@ -54,10 +83,16 @@ SE.figure("se-squeeze", (root, { side, brushes, map }, self) => {
   });
 
   const brush = choice({ label: "Brush", options: brushes, value: brushes[0][0] });
-  const other = choice({ label: "The same mean, but", options: Object.keys(others).map((name) => [name, name]), value: "gathered", input: draw });
+  const other = choice({
+    label: "The same mean, but",
+    options: Object.keys(others).map((name) => [name, name]),
+    value: "gathered",
+    input: draw,
+  });
   const cursor = h("output", { class: "note" }, "Paint on the left map.");
   grid(maps[0], side, side, {
-    enter: (row, column) => (cursor.textContent = `row ${row + 1}, column ${column + 1}: ${number(one[row * side + column], 1)}`),
+    enter: (row, column) =>
+      (cursor.textContent = `row ${row + 1}, column ${column + 1}: ${number(one[row * side + column], 1)}`),
     press: (row, column) => {
       one[row * side + column] = Number(brush.value);
       cursor.textContent = `row ${row + 1}, column ${column + 1}: ${number(one[row * side + column], 1)}`;
@@ -67,13 +102,27 @@ SE.figure("se-squeeze", (root, { side, brushes, map }, self) => {
 
   root.append(
     h("h3", {}, "Paint a map"),
-    h("p", { class: "note" }, "White is 1, black is 0. Of the three numbers, only the ", h("span", { class: "squeeze" }, "mean"), " goes on to the excitation."),
-    h("div", { class: "row" }, brush,
+    h(
+      "p",
+      { class: "note" },
+      "White is 1, black is 0. Of the three numbers, only the ",
+      h("span", { class: "squeeze" }, "mean"),
+      " goes on to the excitation.",
+    ),
+    h(
+      "div",
+      { class: "row" },
+      brush,
       button({ label: "Clear", click: () => (one.fill(0), draw()) }),
-      button({ label: "Start again", click: () => (one.set(map), draw()) }), other),
-    h("div", { class: "views" },
+      button({ label: "Start again", click: () => (one.set(map), draw()) }),
+      other,
+    ),
+    h(
+      "div",
+      { class: "views" },
       h("div", { class: "view" }, h("span", { class: "label" }, "Your map"), maps[0], bars[0].table),
-      h("div", { class: "view" }, h("span", { class: "label" }, "Of the same mean"), maps[1], bars[1].table)),
+      h("div", { class: "view" }, h("span", { class: "label" }, "Of the same mean"), maps[1], bars[1].table),
+    ),
     cursor,
   );
   draw();

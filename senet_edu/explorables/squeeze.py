@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from senet_edu.explorables.base import Explorable
+from senet_edu.explorables.lib.base import Explorable
 
 SIDE = 12
 

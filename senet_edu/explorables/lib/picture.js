@@ -1,17 +1,29 @@
 /* Pictures for the network, 32 x 32 pixels: samples, a file, the clipboard, the camera, and a pad to draw on.
 
-     const picture = SE.picture({ host, samples, changed });
+     const picture = makePicture({ host, samples, changed });
      picture.data     RGBA, 32 x 32 x 4
      picture.name     of the sample, "" for the reader's own
      picture.choose(name)
 
    `samples` have {name, about, pixels: base64 of RGB}; `changed` is called after every change, also for each frame of the
    camera (`picture.live` is true then). The elements `thumbs`, `panel` and `under` go where the figure wants them. */
-SE.picture ??= ({ host, samples, changed }) => {
-  const { h, clamp, button, choice, pixels, grid, frame } = SE;
-  const SIDE = 32, FINE = 8; // of the picture; the drawing pad's pixels for one of its
-  const PALETTE = [["#f4f4f2", "white"], ["#16181a", "black"], ["#8a8c8e", "gray"], ["#8cbee8", "sky blue"], ["#28587e", "sea blue"],
-    ["#5c8c32", "green"], ["#7c4e2c", "brown"], ["#c8a070", "sand"], ["#be1e20", "red"], ["#e8a020", "orange"]];
+import { button, choice, clamp, frame, grid, h, pixels } from "./core.js";
+
+export const makePicture = ({ host, samples, changed }) => {
+  const SIDE = 32,
+    FINE = 8; // of the picture; the drawing pad's pixels for one of its
+  const PALETTE = [
+    ["#f4f4f2", "white"],
+    ["#16181a", "black"],
+    ["#8a8c8e", "gray"],
+    ["#8cbee8", "sky blue"],
+    ["#28587e", "sea blue"],
+    ["#5c8c32", "green"],
+    ["#7c4e2c", "brown"],
+    ["#c8a070", "sand"],
+    ["#be1e20", "red"],
+    ["#e8a020", "orange"],
+  ];
   const image = new ImageData(SIDE, SIDE);
   image.data.fill(255);
   let about = "";
@@ -24,7 +36,8 @@ SE.picture ??= ({ host, samples, changed }) => {
       for (let c = 0; c < 3; c++) {
         let sum = 0;
         for (let y = 0; y < k; y++)
-          for (let x = 0; x < k; x++) sum += data[4 * ((Math.floor(i / SIDE) * k + y) * SIDE * k + (i % SIDE) * k + x) + c];
+          for (let x = 0; x < k; x++)
+            sum += data[4 * ((Math.floor(i / SIDE) * k + y) * SIDE * k + (i % SIDE) * k + x) + c];
         image.data[4 * i + c] = sum / (k * k); // the array rounds
       }
   };
@@ -32,11 +45,15 @@ SE.picture ??= ({ host, samples, changed }) => {
     picture.name = name;
     about = what;
     view.getContext("2d").putImageData(image, 0, 0);
-    view.setAttribute("aria-label", drawing.value
-      ? "Pad. Paint with the pointer, or move with the arrow keys and paint with the space bar."
-      : `The picture as the network sees it: ${what}`);
+    view.setAttribute(
+      "aria-label",
+      drawing.value
+        ? "Pad. Paint with the pointer, or move with the arrow keys and paint with the space bar."
+        : `The picture as the network sees it: ${what}`,
+    );
     thumbs.childNodes.forEach((thumb, i) => thumb.setAttribute("aria-pressed", String(samples[i].name === name)));
-    if (!picture.live) note.textContent = `${what[0].toUpperCase()}${what.slice(1)}. The network sees 32 × 32 pixels. Drop or paste your own.`;
+    if (!picture.live)
+      note.textContent = `${what[0].toUpperCase()}${what.slice(1)}. The network sees 32 × 32 pixels. Drop or paste your own.`;
     changed();
   };
 
@@ -80,14 +97,17 @@ SE.picture ??= ({ host, samples, changed }) => {
     camera.textContent = "Camera";
   };
   const start = async () => {
-    if (stream) return stop(), show("", "a picture of your camera");
+    if (stream) return (stop(), show("", "a picture of your camera"));
     const instead = "Files and drawings work, too.";
-    if (!navigator.mediaDevices) return (note.textContent = `Browsers lend a camera only to pages that come over https. ${instead}`);
+    if (!navigator.mediaDevices)
+      return (note.textContent = `Browsers lend a camera only to pages that come over https. ${instead}`);
     note.textContent = "Waiting for the camera …";
     try {
       stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
     } catch (error) {
-      const why = { NotAllowedError: "The browser did not allow the camera.", NotFoundError: "No camera was found." }[error.name];
+      const why = { NotAllowedError: "The browser did not allow the camera.", NotFoundError: "No camera was found." }[
+        error.name
+      ];
       return (note.textContent = `${why ?? "The camera could not be used."} ${instead}`);
     }
     camera.textContent = "Freeze";
@@ -119,9 +139,13 @@ SE.picture ??= ({ host, samples, changed }) => {
     press: (row, column, event) => {
       if (!drawing.value) return;
       const box = view.getBoundingClientRect();
-      const [x, y] = event.type === "keydown"
-        ? [(column + 0.5) * FINE, (row + 0.5) * FINE]
-        : [((event.clientX - box.left) / box.width) * SIDE * FINE, ((event.clientY - box.top) / box.height) * SIDE * FINE];
+      const [x, y] =
+        event.type === "keydown"
+          ? [(column + 0.5) * FINE, (row + 0.5) * FINE]
+          : [
+              ((event.clientX - box.left) / box.width) * SIDE * FINE,
+              ((event.clientY - box.top) / box.height) * SIDE * FINE,
+            ];
       if (event.type !== "pointermove") last = [x, y];
       Object.assign(pad, { strokeStyle: color.value, lineWidth: size.value * FINE, lineCap: "round" });
       pad.beginPath();
@@ -155,22 +179,62 @@ SE.picture ??= ({ host, samples, changed }) => {
   /* Controls */
 
   const hidden = (text) => h("span", { class: "hidden" }, text);
-  const dot = (name, width, paint = "currentColor") => h("span", { class: "dot", style: `background: ${paint}; height: ${width}px; width: ${width}px` }, hidden(name));
-  const input = h("input", { type: "file", accept: "image/*", hidden: true, onchange: () => input.files[0] && open(input.files[0]) });
+  const dot = (name, width, paint = "currentColor") =>
+    h("span", { class: "dot", style: `background: ${paint}; height: ${width}px; width: ${width}px` }, hidden(name));
+  const input = h("input", {
+    type: "file",
+    accept: "image/*",
+    hidden: true,
+    onchange: () => input.files[0] && open(input.files[0]),
+  });
   const file = button({ label: "Open …", click: () => ((input.value = ""), input.click()) });
   const camera = button({ label: "Camera", click: start });
   const drawing = button({ label: "Draw", pressed: false, click: setDrawing });
-  const color = choice({ label: hidden("Color"), value: PALETTE[1][0], options: PALETTE.map(([value, name]) => [value, dot(name, 19, value)]) });
-  const size = choice({ label: hidden("Brush"), value: 3, options: [[1.5, dot("thin", 6)], [3, dot("middle", 12)], [7, dot("thick", 22)]] });
-  const fill = button({ label: "Fill all", click: () => ((pad.fillStyle = color.value), pad.fillRect(0, 0, SIDE * FINE, SIDE * FINE), drawn()) });
+  const color = choice({
+    label: hidden("Color"),
+    value: PALETTE[1][0],
+    options: PALETTE.map(([value, name]) => [value, dot(name, 19, value)]),
+  });
+  const size = choice({
+    label: hidden("Brush"),
+    value: 3,
+    options: [
+      [1.5, dot("thin", 6)],
+      [3, dot("middle", 12)],
+      [7, dot("thick", 22)],
+    ],
+  });
+  const fill = button({
+    label: "Fill all",
+    click: () => ((pad.fillStyle = color.value), pad.fillRect(0, 0, SIDE * FINE, SIDE * FINE), drawn()),
+  });
   const brush = h("div", { class: "brush" }, size, fill);
   const note = h("p", { role: "status" });
-  const thumbs = h("div", { class: "thumbs", role: "group", "aria-label": "Sample pictures" }, samples.map((sample) => {
-    const canvas = h("canvas");
-    sample.rgb = Uint8Array.from(atob(sample.pixels), (c) => c.charCodeAt(0));
-    pixels(canvas, Array.from({ length: SIDE * SIDE }, (_, i) => i), SIDE, (i) => sample.rgb.subarray(3 * i, 3 * i + 3));
-    return h("button", { type: "button", class: "thumb", "aria-label": sample.name, title: sample.name, onclick: () => choose(sample.name) }, canvas);
-  }));
+  const thumbs = h(
+    "div",
+    { class: "thumbs", role: "group", "aria-label": "Sample pictures" },
+    samples.map((sample) => {
+      const canvas = h("canvas");
+      sample.rgb = Uint8Array.from(atob(sample.pixels), (c) => c.charCodeAt(0));
+      pixels(
+        canvas,
+        Array.from({ length: SIDE * SIDE }, (_, i) => i),
+        SIDE,
+        (i) => sample.rgb.subarray(3 * i, 3 * i + 3),
+      );
+      return h(
+        "button",
+        {
+          type: "button",
+          class: "thumb",
+          "aria-label": sample.name,
+          title: sample.name,
+          onclick: () => choose(sample.name),
+        },
+        canvas,
+      );
+    }),
+  );
 
   const imageIn = (transfer) => [...(transfer?.files ?? [])].find((one) => one.type.startsWith("image/"));
   for (const type of ["dragover", "dragleave", "drop"])
@@ -188,8 +252,18 @@ SE.picture ??= ({ host, samples, changed }) => {
   });
 
   const picture = {
-    data: image.data, name: "", live: false, choose, thumbs, note,
-    panel: h("div", { class: "shown" }, h("div", { class: "view" }, view, cursor), h("div", { class: "tools" }, file, camera, color, drawing, input)),
+    data: image.data,
+    name: "",
+    live: false,
+    choose,
+    thumbs,
+    note,
+    panel: h(
+      "div",
+      { class: "shown" },
+      h("div", { class: "view" }, view, cursor),
+      h("div", { class: "tools" }, file, camera, color, drawing, input),
+    ),
     under: h("div", { class: "under" }, note, brush),
   };
   setDrawing(false);

@@ -31,7 +31,7 @@ def cell(page, row: int, column: int) -> tuple[float, float]:
 
 
 def test_painting_with_the_mouse(figure_page, axe):
-    page = figure_page(Squeeze()._repr_html_())
+    page = figure_page(Squeeze().element())
     assert numbers(page)[0] == expected(start())
     page.get_by_text("gray", exact=True).click()
     page.mouse.move(*cell(page, 9, 1))
@@ -48,7 +48,7 @@ def test_painting_with_the_mouse(figure_page, axe):
 
 
 def test_painting_with_the_keyboard(figure_page):
-    page = figure_page(Squeeze()._repr_html_())
+    page = figure_page(Squeeze().element())
     page.locator("se-squeeze canvas").first.focus()
     for key in ["ArrowDown", "ArrowRight", "ArrowRight", " ", "End", "Enter", "ArrowDown", " "]:
         page.keyboard.press(key)
@@ -59,7 +59,7 @@ def test_painting_with_the_keyboard(figure_page):
 
 
 def test_the_other_map_has_the_same_mean_in_every_arrangement(figure_page):
-    page = figure_page(Squeeze()._repr_html_(), dark=True)
+    page = figure_page(Squeeze().element(), dark=True)
     u = start()
     flat = torch.full_like(u, u.mean().item())
     for arrangement, same in {"spread": flat, "gathered": u, "mirrored": u.flip(1), "scattered": u}.items():
@@ -69,4 +69,4 @@ def test_the_other_map_has_the_same_mean_in_every_arrangement(figure_page):
 
 
 def test_the_html_depends_on_the_data_alone():
-    assert Squeeze()._repr_html_() == Squeeze()._repr_html_()
+    assert Squeeze().element() == Squeeze().element()

@@ -12,7 +12,7 @@ SIZE = (3, 224, 224)
 
 @pytest.fixture(scope="module")
 def html() -> str:
-    return Placement()._repr_html_()
+    return Placement().element()
 
 
 def build(network: str, place: str, r: int) -> torch.nn.Module:
@@ -131,4 +131,4 @@ def test_the_keyboard_and_the_other_controls_do_the_same(html, figure_page, axe)
 
 
 def test_the_html_depends_on_nothing_else(html):
-    assert Placement()._repr_html_() == html
+    assert Placement().element() == html

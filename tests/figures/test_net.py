@@ -1,4 +1,4 @@
-"""The network of the page, `explorables/net.js`, in node and in Chromium, against PyTorch."""
+"""The network of the page, `explorables/lib/net.js`, in node and in Chromium, against PyTorch."""
 
 import base64
 import json
@@ -12,9 +12,10 @@ from torch import nn
 
 from senet_edu import create_model, load_pretrained, override_gates, record_gates
 from senet_edu.data import normalize, procedural
-from senet_edu.interop import export_browser
+from senet_edu.explorables.lib.net import export_browser
+from senet_edu.explorables.lib.scripts import FIGURES, in_a_page, needed
 
-NET = "senet_edu/explorables/net.js"
+SCRIPT = "".join(map(in_a_page, needed("lib/worker.js")))
 TOLERANCE = 1e-3
 BLOCKS = [f"layer{stage}.{i}.se" for stage in (1, 2, 3) for i in range(3)]
 CHANNELS = dict(zip(BLOCKS, [16] * 3 + [32] * 3 + [64] * 3))
@@ -22,7 +23,7 @@ PER_BLOCK = [2, 2, 2, 3, 2, 2, 3, 2, 2]  # convolutions; the stem is one more
 
 RUN = """
 async ({ spec, weights, images, cases, options }) => {
-  const net = SENet.load(spec, Uint8Array.from(atob(weights), (c) => c.charCodeAt(0)), options);
+  const net = SE["lib/worker.js"].load(spec, Uint8Array.from(atob(weights), (c) => c.charCodeAt(0)), options);
   const numbers = (list) => list && Float32Array.from(list, (v) => v ?? NaN);
   const plain = (value) =>
     ArrayBuffer.isView(value) ? [...value]
@@ -58,7 +59,7 @@ async ({ spec, weights, images, workers }) => {
   };
   const bytes = Uint8Array.from(atob(weights), (c) => c.charCodeAt(0));
   const pixels = images.map((image) => Uint8ClampedArray.from(image));
-  const net = SENet.worker(spec, bytes), order = [];
+  const net = SE["lib/worker.js"].worker(spec, bytes), order = [];
   const calls = pixels.slice(0, 6).map(async (image, i) => {
     const result = await net.run(image);
     if (result) order.push(i);
@@ -68,38 +69,34 @@ async ({ spec, weights, images, workers }) => {
   const wrong = await net.run(new Uint8ClampedArray(3)).catch((error) => error.message);
   const after = [...(await net.run(pixels[6])).logits];
   net.close();
-  const reference = SENet.load(spec, bytes);
+  const reference = SE["lib/worker.js"].load(spec, bytes);
   const expected = pixels.map((image) => [...reference.run(image).logits]);
   return { answers, order, wrong, after, expected, fromWorker, convolutions: net.convolutions };
 }
 """
 
 
-def in_node(net):
+def in_node(function, data):
     """Runs an async JavaScript function on JSON."""
-
-    def call(function, data):
-        code = f"""
-            const SENet = require({json.dumps(str(net))});
-            const data = JSON.parse(require("fs").readFileSync(0));
-            ({function})(data).then((result) => process.stdout.write(JSON.stringify(result)));
-        """
-        process = subprocess.run(["node", "-e", code], input=json.dumps(data), capture_output=True, text=True)
-        assert process.returncode == 0, process.stderr
-        return json.loads(process.stdout)
-
-    return call
+    code = f"""
+        {SCRIPT}
+        const data = JSON.parse(require("fs").readFileSync(0));
+        ({function})(data).then((result) => process.stdout.write(JSON.stringify(result)));
+    """
+    process = subprocess.run(["node", "-e", code], input=json.dumps(data), capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout)
 
 
-def in_chromium(net, browser):
+def in_chromium(browser):
     """The same in a page that is a file."""
 
     def call(function, data):
         page = browser.new_page()
         errors = []
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(net.with_name("style.css").as_uri())  # any file: what counts is that no server is needed
-        page.add_script_tag(content=net.read_text(encoding="utf-8"))
+        page.goto((FIGURES / "lib" / "style.css").as_uri())  # any file: what counts is that no server is needed
+        page.add_script_tag(content=SCRIPT)
         result = page.evaluate(function, data)
         page.close()
         assert not errors
@@ -109,10 +106,10 @@ def in_chromium(net, browser):
 
 
 @pytest.fixture(scope="module", params=["node", "chromium"])
-def engine(request, root):
+def engine(request):
     if request.param == "chromium":
-        return in_chromium(root / NET, request.getfixturevalue("browser"))
-    return in_node(root / NET) if shutil.which("node") else pytest.skip("no node on this machine")
+        return in_chromium(request.getfixturevalue("browser"))
+    return in_node if shutil.which("node") else pytest.skip("no node on this machine")
 
 
 @pytest.fixture(scope="module")
@@ -283,7 +280,7 @@ def test_wrong_arguments(engine, exports, rgba):
 @pytest.mark.parametrize("workers", ["allowed", "missing", "refused"])
 def test_latest_call_wins(engine, exports, rgba, workers):
     """Calls overtaken before they start are dropped, answers keep their order, and the last call has its answer."""
-    if workers == "allowed" and engine.__qualname__.startswith("in_node"):
+    if workers == "allowed" and engine is in_node:
         pytest.skip("node has no workers of the web's kind")
     answer = engine(WORKER, {**exports["se_resnet20"], "images": rgba[:7], "workers": workers})
     assert answer["fromWorker"] == (4 if workers == "allowed" else 0)

@@ -31,7 +31,7 @@ ROUNDED = {name: {block: m.mul(1000).round() / 1000 for block, m in each.items()
 
 @pytest.fixture(scope="module")
 def html() -> str:
-    return GateMap(MEANS, SUMMARIES, CLASSES, block="layer2.1.se", chosen="cat")._repr_html_()
+    return GateMap(MEANS, SUMMARIES, CLASSES, block="layer2.1.se", chosen="cat").element()
 
 
 def number(page, key: str) -> float:

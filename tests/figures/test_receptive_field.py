@@ -38,7 +38,7 @@ def picture(page):
 
 
 def test_going_deeper_with_the_keyboard(figure_page, axe, twenty):
-    page = figure_page(ReceptiveField()._repr_html_())
+    page = figure_page(ReceptiveField().element())
     depth(page).press("Home")
     for part in twenty:
         ((row, column), pixels) = next(iter(part.items()))
@@ -50,7 +50,7 @@ def test_going_deeper_with_the_keyboard(figure_page, axe, twenty):
 
 
 def test_with_se_a_value_sees_everything_from_the_first_block_on(figure_page):
-    page = figure_page(ReceptiveField()._repr_html_(), dark=True)
+    page = figure_page(ReceptiveField().element(), dark=True)
     page.get_by_text("with SE", exact=True).click()
     assert says(page) == {"window": 49, "gates": 1024}
     depth(page).press("Home")
@@ -58,7 +58,7 @@ def test_with_se_a_value_sees_everything_from_the_first_block_on(figure_page):
 
 
 def test_the_value_is_moved_by_mouse_and_keyboard(figure_page, twenty):
-    page = figure_page(ReceptiveField()._repr_html_())
+    page = figure_page(ReceptiveField().element())
     box = picture(page).bounding_box()
     page.mouse.move(box["x"] + box["width"] - 2, box["y"] + 2)
     for number in range(1, len(twenty)):
@@ -75,7 +75,7 @@ def test_the_value_is_moved_by_mouse_and_keyboard(figure_page, twenty):
 
 
 def test_the_larger_network(figure_page):
-    page = figure_page(ReceptiveField()._repr_html_(), width=360)
+    page = figure_page(ReceptiveField().element(), width=360)
     page.get_by_text("ResNet-50, 224 px").click()
     for size in (11, 19, 27, 35, 43, 59, 75, 91):  # test_receptive.py checks them with autograd
         depth(page).press("Home")
@@ -89,7 +89,7 @@ def test_the_larger_network(figure_page):
 
 
 def test_pixels_outside_of_the_window_are_dimmed(figure_page):
-    page = figure_page(ReceptiveField()._repr_html_())
+    page = figure_page(ReceptiveField().element())
 
     def color(row: int, column: int) -> list[int]:
         page.wait_for_timeout(100)
@@ -103,4 +103,4 @@ def test_pixels_outside_of_the_window_are_dimmed(figure_page):
 
 
 def test_the_html_depends_on_the_data_alone():
-    assert ReceptiveField()._repr_html_() == ReceptiveField()._repr_html_()
+    assert ReceptiveField().element() == ReceptiveField().element()

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from senet_edu.explorables import Learning
-from senet_edu.explorables.base import source
 from senet_edu.explorables.learning import LABELS
 from senet_edu.zoo import load_results
 
@@ -50,7 +49,7 @@ def block(page) -> str:
 
 
 def test_every_number_is_that_of_the_file(figure_page, axe, results):
-    page = figure_page(Learning(results)._repr_html_())
+    page = figure_page(Learning(results).element())
     rows = page.locator(f"{FIGURE} tbody .figure")
     for variant, label in LABELS.items():
         one = results["variants"][variant]
@@ -73,7 +72,7 @@ def test_every_number_is_that_of_the_file(figure_page, axe, results):
 
 
 def test_bars_are_the_counts_of_the_file(figure_page, results):
-    page = figure_page(Learning(results)._repr_html_())
+    page = figure_page(Learning(results).element())
     k = len(results["steps"]) - 3
     for variant in ("standard", "r16"):
         choose(page, LABELS[variant])
@@ -88,7 +87,7 @@ def test_bars_are_the_counts_of_the_file(figure_page, results):
 
 
 def test_the_marker_stands_on_the_line_of_the_chosen_block(figure_page, results):
-    page = figure_page(Learning(results)._repr_html_())
+    page = figure_page(Learning(results).element())
     k = len(results["steps"]) - 5
     to_step(page, k)
     page.locator(f"{FIGURE} tbody tr").nth(3).hover()
@@ -109,7 +108,7 @@ def test_the_marker_stands_on_the_line_of_the_chosen_block(figure_page, results)
 
 
 def test_pointer_keys_and_link_do_the_same(figure_page, axe, results):
-    page = figure_page(Learning(results)._repr_html_(), dark=True)
+    page = figure_page(Learning(results).element(), dark=True)
     box = page.locator(f"{FIGURE} .area").bounding_box()
     page.mouse.click(box["x"] + box["width"] - 1, box["y"] + 60)  # the last step
     page.wait_for_timeout(50)
@@ -136,7 +135,7 @@ def test_pointer_keys_and_link_do_the_same(figure_page, axe, results):
 
 
 def test_play_runs_to_the_end_and_pauses(figure_page, results):
-    page = figure_page(Learning(results)._repr_html_(), reduced_motion=False)
+    page = figure_page(Learning(results).element(), reduced_motion=False)
     time = page.locator(f"{FIGURE} input[type=range]")
     width = page.locator(f"{FIGURE} .play").bounding_box()["width"]
     page.get_by_role("button", name="Play").click()
@@ -157,14 +156,14 @@ def test_play_runs_to_the_end_and_pauses(figure_page, results):
 
 
 def test_less_motion_is_slower(figure_page, results):
-    page = figure_page(Learning(results)._repr_html_(), reduced_motion=True)
+    page = figure_page(Learning(results).element(), reduced_motion=True)
     page.get_by_role("button", name="Play").click()
     page.wait_for_timeout(800)
     assert page.locator(f"{FIGURE} input[type=range]").input_value() == "0"
 
 
 def test_it_fits_a_phone_and_nothing_jumps(figure_page, results):
-    page = figure_page(Learning(results)._repr_html_(), width=360)
+    page = figure_page(Learning(results).element(), width=360)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     sizes = set()
     for label in LABELS.values():
@@ -182,12 +181,11 @@ def test_it_fits_a_phone_and_nothing_jumps(figure_page, results):
 
 
 def test_a_trial_says_so(figure_page, results):
-    page = figure_page(Learning({**results, "whole_training_set": False})._repr_html_())
+    page = figure_page(Learning({**results, "whole_training_set": False}).element())
     assert page.get_by_text("A trial on a part of the training images").count() == 1
-    assert figure_page(Learning(results)._repr_html_()).get_by_text("A trial").count() == 0
+    assert figure_page(Learning(results).element()).get_by_text("A trial").count() == 0
 
 
-def test_html_is_the_same_each_time_and_the_script_is_small(results):
-    assert Learning(results)._repr_html_() == Learning(results)._repr_html_()
-    assert len(Learning(results)._repr_html_()) < 150_000
-    assert len(source("learning.js").encode()) < 20_000
+def test_html_is_the_same_each_time(results):
+    assert Learning(results).element() == Learning(results).element()
+    assert len(Learning(results).element()) < 150_000

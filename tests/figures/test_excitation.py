@@ -52,7 +52,7 @@ def assert_follows(page, block: SEBlock, z: torch.Tensor, softmax: bool = False)
 
 
 def test_dragging_with_the_mouse(figure_page, axe, z, blocks):
-    page = figure_page(Excitation(z, blocks)._repr_html_())
+    page = figure_page(Excitation(z, blocks).element())
     assert_follows(page, blocks["r = 4"], z)
     track = slider(page, 3).locator("rect").nth(1).bounding_box()
     y = track["y"] + track["height"] / 2
@@ -73,7 +73,7 @@ def test_dragging_with_the_mouse(figure_page, axe, z, blocks):
 
 
 def test_dragging_with_the_keyboard(figure_page, z, blocks):
-    page = figure_page(Excitation(z, blocks)._repr_html_())
+    page = figure_page(Excitation(z, blocks).element())
     slider(page, 1).focus()
     for key in ["ArrowDown", "ArrowRight", "ArrowRight", "PageDown", "ArrowDown", "End", "ArrowDown", "Home"]:
         page.keyboard.press(key)
@@ -83,7 +83,7 @@ def test_dragging_with_the_keyboard(figure_page, z, blocks):
 
 
 def test_a_tap_sets_a_bar(figure_page, z, blocks):
-    page = figure_page(Excitation(z, blocks)._repr_html_(), width=360, has_touch=True)
+    page = figure_page(Excitation(z, blocks).element(), width=360, has_touch=True)
     track = slider(page, 5).locator("rect").nth(1).bounding_box()
     page.touchscreen.tap(track["x"] + 0.25 * track["width"], track["y"] + 7)
     page.wait_for_timeout(100)
@@ -94,7 +94,7 @@ def test_a_tap_sets_a_bar(figure_page, z, blocks):
 
 def test_the_sum_behind_a_number(figure_page, z, blocks):
     """The formula shows the products of the node that is pointed at or focused, and they add up to what it is."""
-    page = figure_page(Excitation(z, blocks, channel=10)._repr_html_())
+    page = figure_page(Excitation(z, blocks, channel=10).element())
     block = blocks["r = 4"]
     W1, W2 = block.fc1.weight.detach(), block.fc2.weight.detach()
     hidden = (W1 @ z).relu()
@@ -117,7 +117,7 @@ def test_the_sum_behind_a_number(figure_page, z, blocks):
 
 
 def test_the_buttons(figure_page, z, blocks):
-    page = figure_page(Excitation(z, blocks)._repr_html_())
+    page = figure_page(Excitation(z, blocks).element())
     page.get_by_role("button", name="All × 2").click()
     assert_follows(page, blocks["r = 4"], (2 * z).clamp(-4, 4))
     page.get_by_role("button", name="All to 0").click()
@@ -128,7 +128,7 @@ def test_the_buttons(figure_page, z, blocks):
 
 
 def test_on_a_phone_in_the_dark(figure_page, axe, z, blocks):
-    page = figure_page(Excitation(z, blocks)._repr_html_(), width=360, dark=True)
+    page = figure_page(Excitation(z, blocks).element(), width=360, dark=True)
     page.wait_for_timeout(100)
     height = page.locator("se-excitation").bounding_box()["height"]
     page.get_by_role("button", name="hidden unit 2: ").focus()  # the longest formula

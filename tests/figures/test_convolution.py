@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from senet_edu.explorables import Convolution
 from senet_edu.explorables.convolution import KERNELS, SIDE
-from senet_edu.explorables.scene import draw
+from senet_edu.explorables.lib.scene import draw
 
 CHANNELS = ("red", "green", "blue")
 
@@ -63,7 +63,7 @@ def point(page, canvas, row: int, column: int) -> None:
 
 
 def test_pointing_at_a_place_shows_its_27_products(figure_page, axe):
-    page = figure_page(Convolution()._repr_html_())
+    page = figure_page(Convolution().element())
     assert_right(page, kernel("edge"), 12, 7)  # where it starts
     for place in ((14, 16), (0, 0), (31, 20)):  # in the wall, in a corner, at the edge
         point(page, output(page), *place)
@@ -74,7 +74,7 @@ def test_pointing_at_a_place_shows_its_27_products(figure_page, axe):
 
 
 def test_the_maps_are_drawn_at_every_pixel(figure_page):
-    page = figure_page(Convolution()._repr_html_(), dark=True)
+    page = figure_page(Convolution().element(), dark=True)
     for name in KERNELS:
         page.get_by_role("radio", name=name, exact=True).check(force=True)
         page.wait_for_timeout(100)
@@ -89,7 +89,7 @@ def test_the_maps_are_drawn_at_every_pixel(figure_page):
 
 
 def test_a_weight_is_dragged(figure_page):
-    page = figure_page(Convolution()._repr_html_())
+    page = figure_page(Convolution().element())
     page.get_by_role("radio", name="copy of red").check(force=True)
     cell = page.get_by_role("spinbutton", name="weight of blue, row 2, column 2")
     cell.hover()
@@ -106,7 +106,7 @@ def test_a_weight_is_dragged(figure_page):
 
 
 def test_everything_works_by_keyboard(figure_page):
-    page = figure_page(Convolution()._repr_html_())
+    page = figure_page(Convolution().element())
     page.get_by_role("radio", name="edge").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
@@ -133,7 +133,7 @@ def test_everything_works_by_keyboard(figure_page):
 
 
 def test_one_weight_at_a_time_can_be_reached_with_tab(figure_page):
-    page = figure_page(Convolution()._repr_html_(), width=360)
+    page = figure_page(Convolution().element(), width=360)
     cells = page.get_by_role("spinbutton")
     assert cells.count() == 27
     assert page.locator("[role=spinbutton][tabindex='0']").count() == 1
@@ -151,4 +151,4 @@ def test_the_picture_is_the_projects_own():
 
 
 def test_the_html_depends_on_the_data_alone():
-    assert Convolution()._repr_html_() == Convolution()._repr_html_()
+    assert Convolution().element() == Convolution().element()

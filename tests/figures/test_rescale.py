@@ -58,7 +58,7 @@ def assert_shows(page, maps: torch.Tensor, s: torch.Tensor, channel: int) -> Non
 
 def test_with_the_mouse(figure_page, axe, picture, maps, gates):
     own = gates.clone()
-    page = figure_page(Rescale(picture, maps, gates)._repr_html_())
+    page = figure_page(Rescale(picture, maps, gates).element())
     assert_shows(page, maps, gates, 0)
     assert torch.equal(pixels(page, "The picture"), picture[0].float())
     page.locator(".tiles label").nth(4).locator("canvas").click()
@@ -83,7 +83,7 @@ def test_with_the_mouse(figure_page, axe, picture, maps, gates):
 
 
 def test_with_the_keyboard(figure_page, picture, maps, gates):
-    page = figure_page(Rescale(picture, maps, gates)._repr_html_())
+    page = figure_page(Rescale(picture, maps, gates).element())
     page.get_by_role("radio", name="channel 1,").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
@@ -97,7 +97,7 @@ def test_with_the_keyboard(figure_page, picture, maps, gates):
 
 
 def test_on_a_phone_in_the_dark(figure_page, axe, picture, maps, gates):
-    page = figure_page(Rescale(picture, maps, gates)._repr_html_(), width=360, dark=True, has_touch=True)
+    page = figure_page(Rescale(picture, maps, gates).element(), width=360, dark=True, has_touch=True)
     bar = page.locator(".bar").nth(1).bounding_box()
     page.touchscreen.tap(bar["x"] + 0.75 * bar["width"], bar["y"] + 12)
     page.wait_for_timeout(100)

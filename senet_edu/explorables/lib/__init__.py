@@ -1,0 +1,1 @@
+"""What the figures share: their HTML, their script and style, and the network in the page."""

@@ -1,0 +1,241 @@
+/* The shipped CIFAR networks (resnet20, se_resnet20) in the page: a forward pass with no library.
+
+     const net = load(spec, bytes); // both from senet_edu.explorables.lib.net.export_browser
+     const { logits, gates } = net.run(pixels); // RGBA 32x32x4, as in a canvas's ImageData.data; alpha is ignored
+     net.run(pixels, { overrides: { "layer3.2.se": pin }, maps: ["layer3.2.se"] });
+
+   run returns, all in copies of its own:
+     logits, probabilities   Float32Array(10)
+     z, own, gates           by SE block, Float32Array(C): the squeezed means, the gates that the block computed from
+                             them, and the gates that were used; they differ where an override says so
+     maps                    by block, as asked for by `maps`: {before, after, shape: [C, H, W]}, the residual before
+                             and after the rescale, channel after channel; blocks without SE have `before` alone
+   overrides, by SE block: a Float32Array(C), NaN where the gate stays the network's own and else its new value (0
+   mutes); or {pin, permute}, both optional: channel c first takes the gate of channel permute[c], then pins apply.
+
+   The last image's maps are kept. A gate edit computes no convolution before or in its own block, only those behind;
+   net.convolutions counts them all (a new image takes 21). What did not change need not be said: just call run again.
+
+   worker.js has `load`, and `worker`, which does the same without ever stalling the page. */
+
+export function seNet({ makeKernel }) {
+  /* ---- The network */
+
+  const SIDE = 32,
+    STEM = 4; // the image's side; its channels in memory: red, green, blue, and one of zeros
+  const BLOCK = 8; // the output channels of a kernel
+
+  /** Half-precision numbers, as a Uint16Array, to a Float32Array. */
+  const decodeHalf = (halves) => {
+    const bits = new Uint32Array(1),
+      value = new Float32Array(bits.buffer);
+    return Float32Array.from(halves, (half) => {
+      bits[0] = (half & 0x7fff) << 13; // exponent and fraction in the places of single precision; 2^112 mends the bias
+      return (half & 0x8000 ? -1 : 1) * value[0] * 2 ** 112;
+    });
+  };
+  const sigmoid = (v) => 1 / (1 + Math.exp(-v));
+  /** Matrix (rows, vector.length) times vector. */
+  const product = (matrix, vector) =>
+    Float32Array.from({ length: matrix.length / vector.length }, (_, i) => {
+      let sum = 0;
+      for (let j = 0; j < vector.length; j++) sum += matrix[i * vector.length + j] * vector[j];
+      return sum;
+    });
+
+  /** A network. `simd: false` forbids WebAssembly. Throws where spec and bytes do not belong together. */
+  const load = (spec, bytes, { simd = true } = {}) => {
+    if (bytes.length !== spec.bytes) throw new RangeError(`bytes must be ${spec.bytes}, got ${bytes.length}`);
+    const tensor = (name) => {
+      const { dtype, shape, offset } = spec.tensors[name];
+      const length = shape.reduce((a, b) => a * b) * (dtype === "float16" ? 2 : 4);
+      const { buffer } = bytes.slice(offset, offset + length); // a copy, so aligned
+      return dtype === "float16" ? decodeHalf(new Uint16Array(buffer)) : new Float32Array(buffer);
+    };
+
+    // Where everything lies. `m`, the memory, comes into being when its size is known.
+    let m,
+      kernel,
+      name,
+      size = 0;
+    const place = (numbers) => (size += numbers) - numbers;
+    /** A map: `at` is its first pixel, `pitch` the way from row to row. Only convolved ones need the border. */
+    const makeMap = (side, channels, border) => {
+      const pitch = (side + 2 * border) * channels;
+      return { at: place((side + 2 * border) * pitch) + border * (pitch + channels), side, channels, pitch };
+    };
+    const makeConv = (name, stride) => {
+      const [outputs, inputs, width] = spec.tensors[`${name}.weight`].shape;
+      const field = width * width * Math.max(inputs, STEM);
+      return { name, stride, outputs, inputs, width, field, at: place(outputs * (1 + field)) };
+    };
+
+    const image = makeMap(SIDE, STEM, 1),
+      stem = makeConv("conv1", 1),
+      start = makeMap(SIDE, stem.outputs, 1);
+    let input = start;
+    const blocks = spec.blocks.map(({ name, se, side, channels, stride }) => {
+      const block = {
+        name: se || name,
+        se,
+        input,
+        conv1: makeConv(`${name}.conv1`, stride),
+        conv2: makeConv(`${name}.conv2`, 1),
+        hidden: makeMap(side, channels, 1),
+        residual: makeMap(side, channels, 0),
+        output: makeMap(side, channels, 1),
+        shortcut: input,
+      };
+      if (spec.tensors[`${name}.downsample.0.weight`]) {
+        block.projection = makeConv(`${name}.downsample.0`, stride);
+        block.shortcut = makeMap(side, channels, 0);
+      }
+      if (se) (block.w1 = tensor(`${se}.fc1.weight`)), (block.w2 = tensor(`${se}.fc2.weight`));
+      input = block.output;
+      return block;
+    });
+    const last = input,
+      fc = tensor("fc.weight"),
+      bias = tensor("fc.bias");
+    [m, kernel, name] = makeKernel(size, simd);
+
+    /** Weights (outputs, inputs, width, width), times batch norm's scale, into the order in which the kernel reads. */
+    const fill = ({ name, outputs, inputs, width, field, at }) => {
+      const [weight, scale, shift] = ["weight", "scale", "shift"].map((part) => tensor(`${name}.${part}`));
+      const padded = Math.max(inputs, STEM),
+        taps = width * width;
+      for (let o = 0; o < outputs; o++) {
+        const to = at + (o - (o % BLOCK)) * (1 + field) + (o % BLOCK);
+        m[to] = shift[o];
+        for (let i = 0; i < inputs; i++)
+          for (let t = 0; t < taps; t++)
+            m[to + BLOCK * (1 + t * padded + i)] = weight[(o * inputs + i) * taps + t] * scale[o];
+      }
+    };
+    [stem, ...blocks.flatMap((b) => [b.conv1, b.conv2, b.projection])].forEach((conv) => conv && fill(conv));
+
+    const convolve = ({ stride, width, field, at }, input, output, floor) => {
+      net.convolutions++;
+      const C = input.channels,
+        first = input.at - (width === 3 ? input.pitch + C : 0);
+      for (let o = 0; o < output.channels; o += BLOCK)
+        for (let row = 0; row < output.side; row++)
+          kernel(
+            first + row * stride * input.pitch,
+            width * C,
+            width,
+            input.pitch,
+            stride * C,
+            at + o * (1 + field),
+            output.at + row * output.pitch + o,
+            output.channels,
+            output.side,
+            floor,
+          );
+    };
+    /** Where the channels of the p-th pixel lie. */
+    const spot = ({ at, pitch, side, channels }, p) => at + Math.floor(p / side) * pitch + (p % side) * channels;
+    /** The squeeze: each channel's mean. */
+    const mean = (map) => {
+      const sums = new Float64Array(map.channels),
+        area = map.side ** 2;
+      for (let p = 0; p < area; p++) for (let c = 0, at = spot(map, p); c < map.channels; c++) sums[c] += m[at + c];
+      return Float32Array.from(sums, (sum) => sum / area);
+    };
+    /** Rescale, add the shortcut, ReLU. */
+    const combine = ({ residual, shortcut, output, gates }) => {
+      for (let p = 0; p < output.side ** 2; p++) {
+        const u = spot(residual, p),
+          x = spot(shortcut, p),
+          y = spot(output, p);
+        for (let c = 0; c < output.channels; c++) {
+          const sum = m[u + c] * (gates ? gates[c] : 1) + m[x + c];
+          m[y + c] = sum > 0 ? sum : 0;
+        }
+      }
+    };
+    const partsOf = (edit) => (edit?.length ? { pin: edit } : (edit ?? {}));
+    const override = (own, edit) => {
+      const { pin, permute } = partsOf(edit);
+      const gates = permute ? Float32Array.from(permute, (c) => own[c]) : own.slice();
+      pin?.forEach((gate, c) => {
+        if (!Number.isNaN(gate)) gates[c] = gate;
+      });
+      return gates;
+    };
+    const mapsOf = ({ residual, gates }) => {
+      const { side, channels } = residual,
+        area = side ** 2;
+      const before = Float32Array.from(
+        { length: channels * area },
+        (_, i) => m[spot(residual, i % area) + Math.floor(i / area)],
+      );
+      const after = gates && before.map((u, i) => u * gates[Math.floor(i / area)]);
+      return { before, after, shape: [channels, side, side] };
+    };
+
+    const find = (name) => {
+      const block = blocks.find((block) => block.name === name);
+      if (!block) throw new RangeError(`no block is called ${name}`);
+      return block;
+    };
+    const check = (list, length, what) => {
+      if (list.length !== length) throw new RangeError(`${what} must be ${length} numbers, got ${list.length}`);
+    };
+
+    let seen, logits; // the last image
+    const run = (pixels, { overrides = {}, maps = [] } = {}) => {
+      check(pixels, 4 * SIDE * SIDE, "pixels, RGBA,");
+      for (const name of maps) find(name);
+      for (const [name, edit] of Object.entries(overrides)) {
+        const { se, output } = find(name),
+          { pin, permute } = partsOf(edit);
+        if (!se) throw new RangeError(`${name} has no gates`);
+        for (const list of [pin, permute]) if (list) check(list, output.channels, `overrides of ${name}`);
+      }
+      let changed = !seen || pixels.some((value, i) => value !== seen[i]);
+      if (changed) {
+        seen = undefined; // until this image is through
+        for (let p = 0; p < SIDE ** 2; p++)
+          for (let c = 0; c < 3; c++) m[spot(image, p) + c] = (pixels[4 * p + c] / 255 - spec.mean[c]) / spec.std[c];
+        convolve(stem, image, start, 0);
+      }
+      for (const block of blocks) {
+        if (changed) {
+          convolve(block.conv1, block.input, block.hidden, 0);
+          convolve(block.conv2, block.hidden, block.residual, -Infinity);
+          if (block.projection) convolve(block.projection, block.input, block.shortcut, -Infinity);
+          if (block.se) {
+            block.z = mean(block.residual); // squeeze
+            const hidden = product(block.w1, block.z).map((v) => Math.max(v, 0));
+            block.own = product(block.w2, hidden).map(sigmoid); // excite
+          }
+        }
+        if (block.se) {
+          const gates = override(block.own, overrides[block.se]);
+          changed ||= gates.some((gate, c) => gate !== block.gates[c]);
+          block.gates = gates;
+        }
+        if (changed) combine(block);
+      }
+      if (changed) logits = product(fc, mean(last)).map((v, i) => v + bias[i]);
+      seen = Uint8Array.from(pixels);
+      const top = Math.max(...logits),
+        powers = logits.map((v) => Math.exp(v - top));
+      const total = powers.reduce((a, b) => a + b);
+      const ofBlocks = (part) => Object.fromEntries(blocks.filter(({ se }) => se).map((b) => [b.se, b[part].slice()]));
+      return {
+        logits: logits.slice(),
+        probabilities: powers.map((v) => v / total),
+        z: ofBlocks("z"),
+        own: ofBlocks("own"),
+        gates: ofBlocks("gates"),
+        maps: Object.fromEntries(maps.map((name) => [name, mapsOf(find(name))])),
+      };
+    };
+    const net = { spec, kernel: name, convolutions: 0, run };
+    return net;
+  };
+
+  return { load };
+}
