@@ -318,6 +318,16 @@ export function seKernel(assembler) {
           each: ([u, y], v, k, at) => store(y, at, larger(mul(load(u, at), get(v[k])), zero)),
         }),
     },
+    /** The end of a residual block: y = max(0, u · gate + x). */
+    join: {
+      plain: (m, shape) => (u, x, y, gate) =>
+        pixels(shape, (o, c) => (m[y + o] = Math.max(0, m[u + o] * m[gate + c] + m[x + o]))),
+      vector: (shape) =>
+        scan(shape, 4, 3, {
+          first: ([, , , gate], v, k, at) => set(v[k], load(gate, at)),
+          each: ([u, x, y], v, k, at) => store(y, at, larger(add(mul(load(u, at), get(v[k])), load(x, at)), zero)),
+        }),
+    },
     /** Back through the ReLU: d = 0 where y is not above 0; and list = Σ d · u, the gradient of what u was scaled by. */
     mask: {
       plain: (m, shape) => (d, y, u, list) => {

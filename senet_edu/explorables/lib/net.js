@@ -83,6 +83,9 @@ export function seNet(openMachine) {
         hidden: machine.map(side, channels),
         residual: machine.map(side, channels),
         output: machine.map(side, channels),
+        sums: machine.want("sums", { side, channels }),
+        join: machine.want("join", { side, channels }),
+        list: machine.place(channels),
         shortcut: input,
       };
       if (spec.tensors[`${name}.downsample.0.weight`]) {
@@ -118,23 +121,15 @@ export function seNet(openMachine) {
     const spot = ({ inside, side, channels }, p) =>
       inside + (Math.floor(p / side) * (side + 2) + (p % side)) * channels;
     /** The squeeze: each channel's mean. */
-    const mean = (map) => {
-      const sums = new Float64Array(map.channels),
-        area = map.side ** 2;
-      for (let p = 0; p < area; p++) for (let c = 0, at = spot(map, p); c < map.channels; c++) sums[c] += m[at + c];
-      return Float32Array.from(sums, (sum) => sum / area);
+    const mean = (map, { sums, list }) => {
+      sums.run(map.inside, list);
+      return m.slice(list, list + map.channels).map((sum) => sum / map.side ** 2);
     };
     /** Rescale, add the shortcut, ReLU. */
-    const combine = ({ residual, shortcut, output, gates }) => {
-      for (let p = 0; p < output.side ** 2; p++) {
-        const u = spot(residual, p),
-          x = spot(shortcut, p),
-          y = spot(output, p);
-        for (let c = 0; c < output.channels; c++) {
-          const sum = m[u + c] * (gates ? gates[c] : 1) + m[x + c];
-          m[y + c] = sum > 0 ? sum : 0;
-        }
-      }
+    const combine = ({ join, list, residual, shortcut, output, gates }) => {
+      if (gates) m.set(gates, list);
+      else m.fill(1, list, list + output.channels);
+      join.run(residual.inside, shortcut.inside, output.inside, list);
     };
     const partsOf = (edit) => (edit?.length ? { pin: edit } : (edit ?? {}));
     const override = (own, edit) => {
@@ -188,7 +183,7 @@ export function seNet(openMachine) {
           convolve(block.conv2, block.hidden, block.residual);
           if (block.projection) convolve(block.projection, block.input, block.shortcut);
           if (block.se) {
-            block.z = mean(block.residual); // squeeze
+            block.z = mean(block.residual, block); // squeeze
             const hidden = product(block.w1, block.z).map((v) => Math.max(v, 0));
             block.own = product(block.w2, hidden).map(sigmoid); // excite
           }
@@ -200,7 +195,7 @@ export function seNet(openMachine) {
         }
         if (changed) combine(block);
       }
-      if (changed) logits = product(fc, mean(last)).map((v, i) => v + bias[i]);
+      if (changed) logits = product(fc, mean(last, blocks.at(-1))).map((v, i) => v + bias[i]);
       seen = Uint8Array.from(pixels);
       const top = Math.max(...logits),
         powers = logits.map((v) => Math.exp(v - top));
