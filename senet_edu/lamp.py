@@ -78,7 +78,6 @@ def held_out(count: int = TEST) -> Pictures:
     return pictures(count, TEST_SEED)
 
 
-
 # Two cures by hand
 
 
@@ -157,7 +156,7 @@ def network(
     for name in names:
         if name in parts:
             net.add_module(name, parts[name])
-    return net
+    return net.to(memory_format=torch.channels_last)  # about half the time on a CPU
 
 
 # Training and measuring

@@ -2,8 +2,8 @@
 
     python -m senet_edu.measure.lamp --seeds 20
 
-Each row of the tables of chapters 8 and 11 is trained with each seed, seed by seed, so that rows are paired: equal seeds
-mean equal pictures in equal order. Runs go to a file of their own, one a line, and what is there is not run again; when
+Each row of the tables of chapters 8 and 11 is trained with each seed, seed by seed, so that rows are paired: equal
+seeds mean equal pictures in equal order. Runs go to a file of their own, one a line, and what is there is not run again; when
 all are there, `results/lamp.json` is written. Some two hours of one core.
 """
 

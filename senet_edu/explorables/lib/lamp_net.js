@@ -149,6 +149,12 @@ export function seLamp(
       weights: () => Object.fromEntries(all.list.map((one) => [one.name, { shape: one.shape, data: all.read(one) }])),
       derivatives: () => Object.fromEntries(all.list.map((one) => [one.name, all.read({ ...one, at: one.d })])),
       load: (weights) => all.list.forEach((one) => all.write(one, weights[one.name].data ?? weights[one.name])),
+      /** The largest of the numbers that only fill up: always 0. */
+      padding: () => {
+        const left = [all.at, all.d].map((at) => m.slice(at, at + all.size));
+        for (const one of all.list) for (const o of one.order) for (const part of left) part[one.at - all.at + o] = 0;
+        return Math.max(...left.map((part) => part.reduce((most, v) => Math.max(most, Math.abs(v)), 0)));
+      },
       /** All parameters as they lie, for keeping and giving back. */
       keep: () => m.slice(all.at, all.at + all.size),
       give: (kept) => m.set(kept, all.at),
