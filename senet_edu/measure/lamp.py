@@ -135,6 +135,7 @@ def measure(
         raise ValueError(f"seeds must be at least 1, got {seeds!r}")
     runs = {(one["row"], one["seed"]): one for one in read_runs(partial)}
     partial.parent.mkdir(parents=True, exist_ok=True)
+    partial.write_text("".join(json.dumps(one) + "\n" for one in runs.values()), encoding="utf-8")  # none cut short
     for seed in range(seeds):
         for row in rows:
             if (row, seed) not in runs:
