@@ -34,8 +34,12 @@ train: $(READY)
 	$(BIN)/python scripts/measure_interventions.py
 	$(BIN)/python scripts/draw_samples.py
 
+# Scripts and styles are checked where npm is there and can fetch biome; package-lock.json has its version.
 lint: $(READY)
 	$(BIN)/ruff check .
+	@if ! command -v npm > /dev/null; then echo "No npm here: scripts and styles are not checked."; \
+	elif test -x node_modules/.bin/biome || npm ci --silent --no-audit --no-fund; then npm run --silent lint; \
+	else echo "npm could not fetch biome: scripts and styles are not checked."; fi
 
 clean:
 	rm -rf _build

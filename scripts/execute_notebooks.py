@@ -3,9 +3,11 @@
     python scripts/execute_notebooks.py                          # all of book/
     python scripts/execute_notebooks.py book/02_squeeze.ipynb    # some
     python scripts/execute_notebooks.py --check                  # execute nothing, say what is not normalized
+    python scripts/execute_notebooks.py --normalize              # execute nothing, normalize what was executed
 
 Cell ids, timestamps, widget state and kernel versions differ from run to run and are taken out or made regular, so that
-executing an unchanged notebook again changes no byte. Alt text goes where the book's renderer looks for it.
+executing an unchanged notebook again changes no byte. Alt text goes where the book's renderer looks for it. Of a figure
+that moves, element and data stay; its script is added by whoever shows it, so that no chapter changes with a script.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+from senet_edu.explorables.lib.scripts import stored
+
 BOOK = Path(__file__).resolve().parents[1] / "book"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 CELL_SECONDS = 600  # after which a cell counts as hung
@@ -29,6 +33,7 @@ START_SECONDS = 180  # and a kernel
 NOTEBOOK_METADATA = ("accelerator", "kernelspec", "language_info")  # `accelerator` asks Colab for a GPU
 CELL_METADATA = ("mystnb", "tags")
 WIDGET = "application/vnd.jupyter.widget-view+json"
+HTML = "text/html"
 FIGURE = "Figure: "  # how the text of a `senet_edu.plots.Picture` begins; its alt text follows
 
 
@@ -89,7 +94,8 @@ def tags(cell: NotebookNode) -> list[str]:
 
 
 def normalize_outputs(outputs: list[NotebookNode], compared: bool) -> list[NotebookNode]:
-    """Outputs without widgets, which are dead on a page, and with neighboring pieces of one stream joined.
+    """Outputs without widgets, which are dead on a page, without the scripts of figures, and with neighboring pieces of
+    one stream joined.
 
     The text that stands in for a widget stays only where `pytest --nbval` compares it.
     """
@@ -105,6 +111,8 @@ def normalize_outputs(outputs: list[NotebookNode], compared: bool) -> list[Noteb
                 continue
         if "metadata" in output:
             output.metadata = NotebookNode()
+        if HTML in output.get("data", {}):
+            output.data[HTML] = stored(output.data[HTML])
         result.append(output)
     return result
 
@@ -127,7 +135,9 @@ def set_alt(cell: NotebookNode, index: int) -> None:
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("notebooks", nargs="*", type=Path, help="all of book/ when left out")
-    parser.add_argument("--check", action="store_true", help="execute nothing, only look")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--check", action="store_true", help="execute nothing, only look")
+    how.add_argument("--normalize", action="store_true", help="execute nothing, normalize")
     args = parser.parse_args(argv)
     bad = []
     for path in args.notebooks or sorted(BOOK.glob("*.ipynb")):
@@ -138,7 +148,8 @@ def main(argv: list[str] | None = None) -> None:
                 print(f"{path.name}: not normalized")
             continue
         started = time.perf_counter()
-        execute(notebook, path.parent)
+        if not args.normalize:
+            execute(notebook, path.parent)
         write(normalize(notebook), path)
         print(f"{path.name}: {time.perf_counter() - started:.0f} s", flush=True)
     if bad:

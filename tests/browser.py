@@ -5,6 +5,7 @@ Nothing outside of this machine is reachable from it, and a page that asks, thro
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 
 from senet_edu.explorables.lib.scripts import in_a_page, with_scripts
@@ -105,6 +107,16 @@ def page_factory(browser: Browser) -> Iterator[Callable[..., Page]]:
     for context in contexts:
         context.close()
     assert problems == []
+
+
+TOKENS = json.loads((ROOT / "senet_edu" / "tokens.json").read_text(encoding="utf-8"))
+
+
+def signed_colors(values: np.ndarray, theme: str = "light") -> np.ndarray:
+    """Red, green and blue, 0 to 255 and not rounded, of signed numbers: the shape of `values`, then 3."""
+    stops = np.array([[int(color[i : i + 2], 16) for i in (1, 3, 5)] for color in TOKENS["signed"][theme]])
+    places = np.linspace(-1, 1, len(stops))
+    return np.stack([np.interp(values, places, stops[:, channel]) for channel in range(3)], axis=-1)
 
 
 FIGURE_PAGE = """\

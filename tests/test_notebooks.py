@@ -15,6 +15,8 @@ from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from senet_edu.explorables import Squeeze
+
 BOOK = Path(__file__).resolve().parents[1] / "book"
 REPOSITORY = yaml.safe_load((BOOK.parent / "_config.yml").read_text(encoding="utf-8"))["repository"]
 CHAPTERS = sorted(BOOK.glob("*.ipynb"))
@@ -228,6 +230,11 @@ def torn_stream(notebook: NotebookNode) -> None:
     notebook.cells[5].outputs.append(new_output("stream", text="2\n"))
 
 
+def figure_with_its_script(notebook: NotebookNode) -> None:
+    output = new_output("execute_result", {"text/html": Squeeze()._repr_html_()}, execution_count=2)
+    notebook.cells[2].outputs = [output]
+
+
 def half_ignored(notebook: NotebookNode) -> None:
     for index in (3, 5):
         notebook.cells[index].metadata["tags"] = ["nbval-ignore-output"]
@@ -281,6 +288,7 @@ BAD: list[tuple[Check, Callable[[NotebookNode], None]]] = [
     (normalized, kernel_version),
     (normalized, live_widget),
     (normalized, torn_stream),
+    (normalized, figure_with_its_script),
     (mostly_compared, half_ignored),
     (mostly_compared, half_ignored_by_comments),
     (mostly_compared, skipped),
@@ -318,7 +326,8 @@ def test_every_check_has_been_shown_a_bad_notebook() -> None:
 
 def test_normalizing_twice_is_normalizing_once() -> None:
     notebook = good_notebook()
-    for spoil in (random_id, timestamps, widget_state, kernel_version, live_widget, torn_stream, stale_alt):
+    spoils = (random_id, timestamps, widget_state, kernel_version, live_widget, torn_stream, stale_alt)
+    for spoil in spoils:
         spoil(notebook)
     before = copy.deepcopy(notebook)
     once = execute_notebooks.normalize(notebook)
@@ -363,6 +372,17 @@ print(len(list(tqdm(range(3)))), "pieces")
 figure = plots.new_figure(1.0)
 figure.subplots().plot(np.arange(3))
 plots.Picture(figure, "A line that rises from zero to two.")"""
+
+
+def test_of_a_moving_figure_the_script_is_not_stored(tmp_path: Path) -> None:
+    """A character that changes in a script then changes no chapter."""
+    notebook = good_notebook()
+    figure_with_its_script(notebook)
+    path = tmp_path / "chapter.ipynb"
+    execute_notebooks.write(notebook, path)
+    execute_notebooks.main(["--normalize", str(path)])
+    (output,) = execute_notebooks.read(path).cells[2].outputs
+    assert output.data["text/html"] == Squeeze().element()
 
 
 def test_executing_again_changes_no_byte(tmp_path: Path) -> None:

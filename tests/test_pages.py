@@ -95,6 +95,7 @@ class Visit:
 FACTS = r"""() => {
   const all = (selector) => [...document.querySelectorAll(selector)];
   const start = (element) => element.outerHTML.slice(0, 160);
+  const figures = all("[role=group]").filter((e) => e.localName.startsWith("se-"));
   const prose = document.querySelector("main")?.cloneNode(true) ?? document.createElement("p");
   for (const element of prose.querySelectorAll("pre, code, script, style, .katex")) element.remove();
   return {
@@ -107,6 +108,8 @@ FACTS = r"""() => {
     unset: all("span.math, div.math").filter((e) =>
       !e.querySelector("annotation") || !e.querySelector(".katex-html") || e.querySelector(".katex-error")).map(start),
     raw: prose.textContent.match(/\\[()[\]]|\$\$|\\[a-z]+[{_^]/g) ?? [],
+    figures: figures.length,
+    still: figures.filter((e) => !e.shadowRoot?.querySelector("h3")).map(start),
     references: all("[href], [src]").map((e) => e.getAttribute("href") ?? e.getAttribute("src")),
     ids: all("[id]").map((e) => e.id),
   };
@@ -255,6 +258,13 @@ def test_page_loads_the_typesetter_only_for_equations(visit: Callable[[str], Vis
     assert ("_static/katex/katex.min.js" in visit(name).files) == (visit(name).facts["equations"] > 0)
 
 
+@every_page
+def test_every_figure_moves_and_its_scripts_come_once(visit: Callable[[str], Visit], name: str) -> None:
+    assert visit(name).facts["still"] == []
+    core = [reference for reference in visit(name).references if "explorables/lib/core.js" in reference]
+    assert len(core) == (visit(name).facts["figures"] > 0)
+
+
 def test_the_notation_has_equations(visit: Callable[[str], Visit]) -> None:
     assert visit("notation").facts["equations"] > 30
 
@@ -297,6 +307,7 @@ BAD_PAGE = """<!doctype html>
 <span class="math">x^2</span> and \\(x\\) and \\tilde{x}
 <i class="fa-solid fa-sun"></i>
 <p style="color: #aaa; background: #fff">Hard to read</p>
+<se-nothing role="group" aria-label="A figure without its script"></se-nothing>
 <div style="width: 900px">Wide</div>
 <script>console.error("an error"); throw new Error("thrown");</script>
 </main></body></html>"""
@@ -319,6 +330,7 @@ def test_everything_wrong_is_noticed(context: BrowserContext, bad_site: Path) ->
     assert dead(seen, bad_site) == ["lost.png", "nowhere.html", "#nothing", "other.html#nothing"]
     assert seen.facts["lang"] == "" and len(seen.facts["h1"]) == 2
     assert len(seen.facts["images"]) == 2 and len(seen.facts["alt"]) == 2 and len(seen.facts["icons"]) == 1
+    assert seen.facts["figures"] == 1 and "se-nothing" in seen.facts["still"][0]
     assert len(seen.facts["unset"]) == 1 and set(seen.facts["raw"]) == {"\\(", "\\)", "\\tilde{"}
     assert seen.too_wide[360] and seen.too_wide[768]
     for theme in ("light", "dark"):

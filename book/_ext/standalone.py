@@ -1,11 +1,17 @@
-"""Pages that carry everything: equations by the vendored KaTeX, badges from this book, and no script without a use.
+"""Pages that carry everything: equations by the vendored KaTeX, badges from this book, the scripts of the figures that
+stand on them, and no script without a use.
 
 And nothing that trips a screen reader: no empty headings of tables, no roles that are no more.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import re
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from docutils import nodes
@@ -13,6 +19,8 @@ from sphinx.application import Sphinx
 from sphinx.util.math import get_node_equation_number
 from sphinx.writers.html5 import HTML5Translator
 
+PACKAGE = Path(__file__).resolve().parents[2] / "senet_edu"
+FIGURES = "explorables"  # the folder of their scripts, in _static
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 
 
@@ -72,23 +80,81 @@ def own_badges(app: Sphinx, doctree: nodes.document) -> None:
             image["uri"] = "/assets/colab-badge.svg"
 
 
+def load_scripts() -> ModuleType:
+    """The package's module of that name, without the package, which would load PyTorch."""
+    path = PACKAGE / "explorables" / "lib" / "scripts.py"
+    spec = importlib.util.spec_from_file_location("figure_scripts", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def file_of(name: str) -> str:
+    """The file in _static of a figure's script, style or data: each becomes a script."""
+    return f"{FIGURES}/{name.replace('../', '')}" + ("" if name.endswith(".js") else ".js")
+
+
+def all_scripts(scripts: ModuleType) -> list[str]:
+    """What the figures need, all of them together."""
+    names = sorted(path.name for path in scripts.FIGURES.glob("*.js"))
+    return scripts.needed(*names)
+
+
+def add_figures(app: Sphinx, context: dict[str, Any]) -> None:
+    """Behind the first figure that needs it, each script once a page, as a file that all pages share."""
+    scripts = app.figure_scripts
+
+    def element(name: str) -> str:
+        version = sha256(scripts.in_a_page(name).encode()).hexdigest()[:8]
+        return f'<script src="{context["pathto"](f"_static/{file_of(name)}", True)}?v={version}"></script>'
+
+    context["body"] = scripts.with_scripts(context["body"], element)
+
+
+def tokens_css(scripts: ModuleType) -> str:
+    """The colors of senet_edu/tokens.json as custom properties of the page."""
+
+    def block(selector: str, values: dict[str, str]) -> str:
+        return f"{selector} {{\n" + "".join(f"  --se-{name}: {value};\n" for name, value in values.items()) + "}\n"
+
+    tokens = json.loads(scripts.source("../tokens.json"))
+    return block("html", tokens["light"]) + block('html[data-theme="dark"]', tokens["dark"])
+
+
+def write_figures(app: Sphinx) -> None:
+    """Before the pages, which name the files with a checksum."""
+    if app.builder.format == "html":
+        (Path(app.outdir) / "_static").mkdir(parents=True, exist_ok=True)
+        (Path(app.outdir) / "_static" / "tokens.css").write_text(tokens_css(app.figure_scripts), encoding="utf-8")
+        for name in all_scripts(app.figure_scripts):
+            path = Path(app.outdir) / "_static" / file_of(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(app.figure_scripts.in_a_page(name), encoding="utf-8")
+
+
 def finish_page(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """KaTeX only where there is an equation; Thebe, which starts kernels on other hosts, nowhere."""
     if doctree is not None and any(doctree.findall(lambda node: isinstance(node, nodes.math | nodes.math_block))):
         app.add_css_file("katex/katex.min.css")
         app.add_js_file("katex/katex.min.js", loading_method="defer")
         app.add_js_file("math.js", loading_method="defer")
-    if "body" in context:  # the label of folded cells hides the words that they show
+    if "body" in context:
+        add_figures(app, context)
+        # the label of folded cells hides the words that they show
         context["body"] = context["body"].replace(' aria-label="Toggle hidden content"', "")
     scripts = context["script_files"]
     scripts[:] = [file for file in scripts if "thebe" not in f"{file.filename} {file.attributes}".lower()]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
+    app.figure_scripts = load_scripts()
+    version = app.figure_scripts.version(*all_scripts(app.figure_scripts))
+    app.add_config_value("figures_version", version, "html")  # where it changes, pages are written again
     app.add_html_math_renderer("katex", (visit_inline_math, None), (visit_display_math, None))
     app.add_node(nodes.entry, override=True, html=(visit_entry, depart_entry))
     app.add_node(nodes.citation, override=True, html=(visit_citation, depart_citation))
     app.connect("doctree-read", drop_empty_heads)
     app.connect("doctree-read", own_badges, priority=100)  # before Sphinx collects a page's images
     app.connect("html-page-context", finish_page)
+    app.connect("builder-inited", write_figures)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

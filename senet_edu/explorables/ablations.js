@@ -1,8 +1,11 @@
 /* Chapter 8: differences with their intervals, the seeds of a row, and accuracy against size; all three linked. */
-import { choice, clamp, figure, frame, h, number, svg } from "./lib/core.js";
+
+import css from "./ablations.css";
+import { choice, clamp, figure, frame, h, number, signed, svg } from "./lib/core.js";
+import plotCss from "./lib/dotplot.css";
+import { axis, ticks } from "./lib/dotplot.js";
 
 figure("se-ablations", (root, { standard, ours, paper }, self) => {
-  const signed = (value, decimals = 2) => (Number(value.toFixed(decimals)) > 0 ? "+" : "") + number(value, decimals);
   const mean = (values) => values.reduce((sum, v) => sum + v, 0) / values.length;
   const known = (values) => values.filter((v) => v != null);
   let rows, seeds, base, single; // of what is shown: ours or the paper's
@@ -17,26 +20,13 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
     return { value, low: value - margin, high: value + margin, margin, by };
   };
   const theBase = () => (base.key === "plain" ? "the network without SE" : "the standard SE network");
-  const steps = ([low, high], most) => {
-    const step = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20].find((s) => (high - low) / s <= most) ?? 50;
-    const first = Math.ceil(low / step - 1e-9);
-    return {
-      step,
-      values: Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, i) => (first + i) * step),
-    };
-  };
-
   /* The dot plot: a table, so that rows and numbers line up. Places are percents of a cell's width. */
 
   const body = h("tbody", { tabindex: 0, "aria-label": "Variants. Move with the arrow keys." });
-  const axis = h("div", { class: "axis-marks" });
+  const numbers = h("div", { class: "axis-marks" });
   const head = h("span", { class: "label" });
   let lines = []; // {row, cell, figure} of each row of the table
   let range = [-1, 1];
-  const place = (value) => (100 * (value - range[0])) / (range[1] - range[0]);
-  const left = (value) => `left: ${clamp(place(value), 0, 100).toFixed(2)}%`;
-  const inside = (value) => value >= range[0] && value <= range[1];
-
   const build = () => {
     const compared = rows.map(against);
     // Rows that are far off must not squeeze the others together: arrows point to them.
@@ -49,34 +39,15 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
     const ends = [0, ...near.flatMap((d) => [d.low, d.high, ...known(d.by)])].map((v) => clamp(v, -limit, limit));
     const room = 0.05 * (Math.max(...ends) - Math.min(...ends));
     range = [Math.min(...ends) - room, Math.max(...ends) + room];
+    const plot = axis(range);
     let group;
     lines = [];
     body.replaceChildren(
       ...rows.flatMap((row, i) => {
         const d = compared[i];
-        const cell = h("td", { class: "plot" }, h("i", { class: "zero", style: left(0) }));
+        const cell = h("td", { class: "plot" });
         const isBase = row === base;
-        if (!isBase) {
-          if (!single) {
-            d.by.forEach(
-              (v, k) =>
-                v != null && inside(v) && cell.append(h("i", { class: "seed", "data-seed": k, style: left(v) })),
-            );
-            if (inside(d.low) || inside(d.high))
-              cell.append(
-                h("i", {
-                  class: "interval",
-                  style: `${left(d.low)}; width: ${(clamp(place(d.high), 0, 100) - clamp(place(d.low), 0, 100)).toFixed(2)}%`,
-                }),
-              );
-          }
-          const open = !single && d.low <= 0 && d.high >= 0;
-          cell.append(
-            inside(d.value)
-              ? h("i", { class: open ? "dot open" : "dot", style: left(d.value) })
-              : h("i", { class: "off", style: left(d.value) }, d.value < 0 ? "◀" : "▶"),
-          );
-        }
+        cell.append(...(isBase ? [plot.line(0)] : plot.row({ ...d, others: single ? [] : d.by })));
         const figure = h(
           "td",
           { class: "figure" },
@@ -92,8 +63,7 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
         ].filter(Boolean);
       }),
     );
-    const { step, values } = steps(range, 6);
-    axis.replaceChildren(...values.map((v) => h("span", { style: left(v) }, signed(v, step < 1 ? 1 : 0))));
+    numbers.replaceChildren(...plot.numbers(6, signed));
     head.textContent = `Accuracy, points above ${theBase()}`;
   };
 
@@ -112,9 +82,9 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
     const room = Math.max(0.1 * (high - low), 0.2);
     [low, high] = [low - room, high + room];
     const y = (v) => 138 - (128 * (v - low)) / (high - low);
-    const { step, values: ticks } = steps([low, high], 4);
+    const { step, values: marks } = ticks([low, high], 4);
     pairs.replaceChildren(
-      ...ticks.flatMap((v) => [
+      ...marks.flatMap((v) => [
         svg("line", { x1: 42, x2: W - 4, y1: y(v), y2: y(v), class: "rule" }),
         text(36, y(v) + 4, "end", number(v, step < 1 ? 1 : 0)),
       ]),
@@ -152,9 +122,9 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
     const [x0, x1] = [Math.min(...xs), Math.max(...xs)];
     const x = (v) => 54 + (164 * (v - x0)) / (x1 - x0 || 1);
     const y = (v) => clamp(156 - (148 * (v - low)) / (high - low), 6, 160);
-    const { step, values: ticks } = steps([low, high], 4);
+    const { step, values: marks } = ticks([low, high], 4);
     const mega = x1 >= 1e6;
-    const { step: xstep, values: xticks } = steps([x0 / (mega ? 1e6 : 1e3), x1 / (mega ? 1e6 : 1e3)], 3.5);
+    const { step: xstep, values: xticks } = ticks([x0 / (mega ? 1e6 : 1e3), x1 / (mega ? 1e6 : 1e3)], 3.5);
     const mark = (d) => {
       const chosen = d.r === row;
       const value = seed == null || d.r.accuracy[seed] == null ? d.y : d.r.accuracy[seed];
@@ -171,7 +141,7 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
     };
     const order = [...dots].sort((a, b) => (a.r === row) - (b.r === row));
     cloud.replaceChildren(
-      ...ticks.flatMap((v) => [
+      ...marks.flatMap((v) => [
         svg("line", { x1: 42, x2: W - 4, y1: y(v), y2: y(v), class: "rule" }),
         text(36, y(v) + 4, "end", number(v, step < 1 ? 1 : 0)),
       ]),
@@ -191,7 +161,7 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
     );
     cloud.setAttribute(
       "aria-label",
-      `${shown.length} variants, mean accuracy in percent against ${key === "parameters" ? "parameters" : "multiply-adds"}`,
+      `${shown.length} variants, mean accuracy in percent against ${key === "parameters" ? key : "multiply-adds"}`,
     );
   };
 
@@ -199,16 +169,20 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
     const d = against(row);
     const name = row.group.startsWith("no SE") ? row.title : `${row.group}, ${row.title}`;
     const at = `${number(mean(known(row.accuracy)))} % right`;
-    const cost =
-      row.parameters == null
-        ? ""
-        : `, ${row.parameters >= 1e6 ? `${number(row.parameters / 1e6, 1)} million` : row.parameters.toLocaleString("en-US")} parameters`;
+    const counted = (n) => (n >= 1e6 ? `${number(n / 1e6, 1)} million` : n.toLocaleString("en-US"));
+    const cost = row.parameters == null ? "" : `, ${counted(row.parameters)} parameters`;
     if (row === base) return `${name}: ${at}${cost}. All others are compared with it.`;
     if (single)
-      return `${name}: ${at}${cost}, ${signed(d.value)} points against ${theBase()} (${row.table}). One run each: no interval can be given.`;
+      return (
+        `${name}: ${at}${cost}, ${signed(d.value)} points against ${theBase()} (${row.table}). ` +
+        "One run each: no interval can be given."
+      );
     const kind = d.low > 0 ? "above zero" : d.high < 0 ? "below zero" : "includes zero";
     const one = seed == null || d.by[seed] == null ? "" : ` Seed ${seeds[seed]}: ${signed(d.by[seed])}.`;
-    return `${name}: ${at} on the mean of ${known(d.by).length} seeds${cost}; ${signed(d.value)} points against ${theBase()}, 95 % interval ${signed(d.low)} to ${signed(d.high)} (${kind}).${one}`;
+    return (
+      `${name}: ${at} on the mean of ${known(d.by).length} seeds${cost}; ${signed(d.value)} points against ` +
+      `${theBase()}, 95 % interval ${signed(d.low)} to ${signed(d.high)} (${kind}).${one}`
+    );
   };
 
   const mark = frame(() => {
@@ -242,7 +216,9 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
     const [few, many] = ["min", "max"].map((of) => Math[of](...rows.map((row) => known(row.accuracy).length)));
     note.textContent = single
       ? `The paper's Tables 10 to 16: ${paper.about}. One run each, so there are no intervals.`
-      : `${ours.about}: a reduced version, not the full training. A dot is the mean over ${few === many ? many : `${few} to ${many}`} seeds, small marks are single seeds, and the bar is the 95 % interval. Hollow: it includes zero.`;
+      : `${ours.about}: a reduced version, not the full training. A dot is the mean over ` +
+        `${few === many ? many : `${few} to ${many}`} seeds, small marks are single seeds, and the bar is the 95 % ` +
+        "interval. Hollow: it includes zero.";
     build();
     mark();
   };
@@ -299,57 +275,7 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
   });
 
   root.append(
-    h(
-      "style",
-      {},
-      `
-      .views { column-gap: 20px; }
-      .wide { flex: 1 1 390px; }
-      .side { flex: 1 1 230px; margin: 0; }
-      .side .view { flex: 1 1 230px; max-width: 340px; }
-      table { border-collapse: collapse; font-size: 14px; width: 100%; }
-      th { font-weight: 400; line-height: 1.15; min-width: 124px; padding: 0 6px 0 4px; text-align: left; }
-      tbody tr[data-row] { cursor: pointer; height: 24px; }
-      tbody th { padding-bottom: 2px; padding-top: 2px; }
-      .group th { color: var(--soft); font-size: 13px; padding-top: 5px; }
-      tr[aria-current] { background: var(--faint); }
-      tr[aria-current] th { font-weight: 650; }
-      .plot { --mid: 50%; padding: 0; position: relative; width: 100%; }
-      .figure { padding: 0 4px 0 8px; text-align: right; white-space: nowrap; }
-      .plot i { position: absolute; }
-      .zero { border-left: 2px solid var(--plain); bottom: 0; margin-left: -1px; top: 0; }
-      .seed { border-left: 2px solid var(--soft); height: 8px; margin-left: -1px; top: calc(var(--mid) + 3px); }
-      .one .seed { opacity: 0.3; }
-      .one .seed.focus { border-color: var(--ink); border-width: 3px; height: 20px; opacity: 1; top: calc(var(--mid) - 10px); }
-      .interval { background: var(--excitation); border-radius: 2px; height: 4px; min-width: 2px; opacity: 0.75; top: calc(var(--mid) - 2px); }
-      .dot { background: var(--excitation); border: 2px solid var(--excitation-text); border-radius: 50%; height: 12px; margin-left: -6px; top: calc(var(--mid) - 6px); width: 12px; }
-      .dot.open { background: var(--card); }
-      .off { color: var(--excitation-text); font-size: 13px; font-style: normal; line-height: 1; margin-left: -5px; top: calc(var(--mid) - 7px); }
-      .axis-marks { color: var(--soft); font-size: 13px; height: 20px; position: relative; }
-      .axis-marks span { position: absolute; transform: translateX(-50%); white-space: nowrap; }
-      svg { width: 100%; }
-      svg text { fill: var(--soft); }
-      .side legend { font-weight: 600; }
-      .side .options label { padding: 4px 8px; }
-      .rule { stroke: var(--faint); }
-      .pair line { stroke: var(--excitation); stroke-width: 2; }
-      .pair line.falls { stroke: var(--plain); stroke-dasharray: 4 3; }
-      .pair.dim { opacity: 0.25; }
-      .pair.focus line { stroke-width: 4; }
-      .from { fill: var(--plain); }
-      .to { fill: var(--excitation); stroke: var(--excitation-text); }
-      .mark { cursor: pointer; fill: var(--excitation); opacity: 0.8; stroke: var(--card); }
-      .mark.plain { fill: var(--plain); }
-      .mark.base { fill: var(--plain); opacity: 1; stroke: var(--ink); stroke-width: 2; }
-      .mark.chosen { opacity: 1; stroke: var(--ink); stroke-width: 2; }
-      .mark.out { opacity: 0.4; }
-      .own { fill: var(--soft); }
-      fieldset:disabled { opacity: 0.45; }
-      fieldset:disabled label { cursor: default; }
-      p.note { min-height: 2.9em; }
-      output { display: block; min-height: 4.4em; }
-      @container (max-width: 420px) { p.note { min-height: 5.8em; } output { min-height: 7.3em; } table { font-size: 13px; } tbody tr[data-row] { height: 30px; } th { min-width: 104px; padding-right: 2px; } .plot { min-width: 100px; } .figure { padding: 0 0 0 5px; } }`,
-    ),
+    h("style", {}, plotCss + css),
     h("h3", {}, "What helps, and how sure is it?"),
     note,
     h("div", { class: "row" }, whose, versus, which),
@@ -360,7 +286,7 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
         "div",
         { class: "view wide" },
         head,
-        h("table", {}, body, h("tfoot", { "aria-hidden": "true" }, h("tr", {}, h("td"), h("td", {}, axis)))),
+        h("table", {}, body, h("tfoot", { "aria-hidden": "true" }, h("tr", {}, h("td"), h("td", {}, numbers)))),
       ),
       h(
         "div",

@@ -1,6 +1,8 @@
 /* Chapter 1: equation 1. One kernel of an RGB convolution, channel by channel; the weights can be changed, and pointing
    at a place shows the 27 products behind its value. */
-import { choice, clamp, colors, figure, frame, grid, h, number, pixels, slider } from "./lib/core.js";
+
+import css from "./convolution.css";
+import { choice, clamp, colors, figure, frame, grid, h, number, pixels, slider, unpack } from "./lib/core.js";
 
 figure("se-convolution", (root, { side, image, kernels }, self) => {
   const channels = ["red", "green", "blue"];
@@ -9,8 +11,8 @@ figure("se-convolution", (root, { side, image, kernels }, self) => {
     [88, 214, 104],
     [104, 152, 255],
   ];
-  const bytes = Uint8Array.from(atob(image), (letter) => letter.charCodeAt(0));
-  const x = channels.map((_, s) => Float64Array.from({ length: side * side }, (_, i) => bytes[3 * i + s] / 255));
+  const rgb = unpack(image);
+  const x = channels.map((_, s) => Float64Array.from({ length: side * side }, (_, i) => rgb[3 * i + s] / 255));
   const v = channels.map(() => new Float64Array(9));
   const maps = channels.map(() => new Float64Array(side * side)); // v^s * x^s
   const u = new Float64Array(side * side);
@@ -180,7 +182,8 @@ figure("se-convolution", (root, { side, image, kernels }, self) => {
       products.forEach(({ factors, result }, k) => {
         const value = product(s, row, column, k);
         const color = colors.signed(value);
-        factors.textContent = `${number(pixel(s, row + Math.floor(k / 3) - 1, column + (k % 3) - 1))} × ${short(v[s][k])}`;
+        const seen = pixel(s, row + Math.floor(k / 3) - 1, column + (k % 3) - 1);
+        factors.textContent = `${number(seen)} × ${short(v[s][k])}`;
         result.textContent = number(value);
         boxes[k].style.background = colors.css(color);
         boxes[k].style.color = colors.on(color);
@@ -191,7 +194,8 @@ figure("se-convolution", (root, { side, image, kernels }, self) => {
     formula.textContent = `u(${row + 1}, ${column + 1}) = ${number(r)} ${term(g)} ${term(b)} ${term(bias.value)} = `;
     formula.append(h("b", { "data-number": "u" }, number(u[i])));
     self.say(
-      `Row ${row + 1}, column ${column + 1}: red ${number(r)}, green ${number(g)}, blue ${number(b)}, bias ${number(bias.value)}, together ${number(u[i])}.`,
+      `Row ${row + 1}, column ${column + 1}: red ${number(r)}, green ${number(g)}, blue ${number(b)}, ` +
+        `bias ${number(bias.value)}, together ${number(u[i])}.`,
     );
   });
 
@@ -213,50 +217,14 @@ figure("se-convolution", (root, { side, image, kernels }, self) => {
     whole.canvas,
     x[0].map((_, i) => i),
     side,
-    (i) => bytes.subarray(3 * i, 3 * i + 3),
+    (i) => rgb.slice(3 * i, 3 * i + 3),
   );
   inputs.forEach(({ canvas }, s) => pixels(canvas, x[s], side, (t) => tints[s].map((c) => Math.round(c * t))));
 
   const label = (area, ...children) => h("div", { class: "label", style: area && `grid-area: ${area}` }, ...children);
   const power = (letter) => [h("b", {}, letter), h("sup", {}, "s")];
   root.append(
-    h(
-      "style",
-      {},
-      `
-      .board { align-items: center; display: grid; gap: 6px 22px; grid-template: ". lc lv lm ." "x x0 v0 m0 u" "x x1 v1 m1 u" "x x2 v2 m2 u" / 1.3fr 1fr 1fr 1fr 1.3fr; margin: 12px 0; }
-      .board > * { min-width: 0; }
-      .label { color: var(--soft); font-size: 14px; text-align: center; }
-      .label b { color: var(--ink); }
-      sup { font-size: 70%; line-height: 0; }
-      .map { aspect-ratio: 1; position: relative; }
-      .map canvas { box-shadow: 0 0 0 1px var(--line); cursor: crosshair; height: 100%; width: 100%; }
-      .mark { border: 2px solid #000; border-radius: 2px; box-sizing: content-box; margin: -2px; outline: 2px solid #fff; pointer-events: none; position: absolute; }
-      .kernel { aspect-ratio: 1; display: grid; gap: 2px; grid-template-columns: repeat(3, 1fr); position: relative; }
-      .kernel::before, .result::before, .sum::before { color: var(--soft); content: "∗"; font-size: 17px; left: -16px; position: absolute; top: 50%; transform: translateY(-50%); }
-      .result::before { content: "="; }
-      .sum::before { content: "Σ"; }
-      .arrow { color: var(--soft); display: none; font-size: 24px; grid-area: arrow; text-align: center; }
-      .cell, .nine > div { box-shadow: inset 0 0 0 1px #0001; }
-      .cell { align-items: center; border-radius: 3px; cursor: ew-resize; display: flex; font-size: 12px; justify-content: center; touch-action: pan-y; user-select: none; -webkit-user-select: none; }
-      .lens { display: grid; gap: 10px 14px; grid-template-columns: repeat(3, 1fr); }
-      .head { display: flex; font-size: 14px; justify-content: space-between; }
-      .head i { border-radius: 50%; display: inline-block; height: 10px; margin-right: 6px; width: 10px; }
-      .nine { display: grid; gap: 2px; grid-template-columns: repeat(3, 1fr); margin-top: 3px; }
-      .nine > div { border-radius: 3px; display: flex; flex-direction: column; font-size: 13px; line-height: 1.25; padding: 3px 0; text-align: center; }
-      .nine span { font-size: 11px; white-space: nowrap; }
-      .formula { display: block; margin-top: 10px; }
-      @container (max-width: 600px) {
-        .board { gap: 6px 18px; grid-template: "x arrow u" "lc lv lm" "x0 v0 m0" "x1 v1 m1" "x2 v2 m2" / 1fr 1fr 1fr; }
-        .board .arrow { display: block; }
-        .sum::before { content: none; }
-        .lens { grid-template-columns: 1fr; }
-      }
-      @container (max-width: 420px) {
-        .cell { font-size: 11px; }
-        .formula { font-size: 14px; min-height: 2.9em; }
-      }`,
-    ),
+    h("style", {}, css),
     h("h3", {}, "Three kernels, one map"),
     h(
       "p",
@@ -285,4 +253,5 @@ figure("se-convolution", (root, { side, image, kernels }, self) => {
     formula,
   );
   load(kernels[0][0]);
+  self.ontheme = refresh;
 });

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-
-from senet_edu.explorables.lib.base import Explorable
+from senet_edu.explorables.lib.base import Explorable, pack
 from senet_edu.explorables.lib.scene import draw
 
 SIDE = 32
@@ -34,7 +32,7 @@ class Convolution(Explorable):
         super().__init__(
             {
                 "side": SIDE,
-                "image": base64.b64encode(draw(SIDE).tobytes()).decode(),  # rows of r, g, b, a byte each
+                "image": pack(draw(SIDE).flatten()),  # rows of r, g, b
                 "kernels": [[name, [round(w, 6) for v in kernel for w in v]] for name, kernel in KERNELS.items()],
             },
             "A convolution, channel by channel. Each color of a small picture of a house has a 3 by 3 kernel of its "

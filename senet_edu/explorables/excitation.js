@@ -1,4 +1,6 @@
 /* Chapter 3: drag z and follow it through W1, the ReLU, W2 and the gate; see the sum behind any number. */
+
+import css from "./excitation.css";
 import { button, choice, clamp, colors, drag, figure, frame, h, number, svg } from "./lib/core.js";
 
 figure("se-excitation", (root, { z: start, limit, blocks, channel }, self) => {
@@ -19,7 +21,12 @@ figure("se-excitation", (root, { z: start, limit, blocks, channel }, self) => {
   const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
   const steps = {
     sigmoid: (x) => x.map((v) => 1 / (1 + Math.exp(-v))),
-    softmax: (x) => ((x = x.map((v) => Math.exp(v))), x.map((v) => v / x.reduce((a, b) => a + b))),
+    softmax: (x) => {
+      const most = Math.max(...x); // taken off, so that no exponential is infinite
+      const powers = x.map((v) => Math.exp(v - most));
+      const total = powers.reduce((a, b) => a + b);
+      return powers.map((v) => v / total);
+    },
   };
   const excite = (z) => {
     const sums = W1.map((row) => dot(row, z)); // W1 z
@@ -34,7 +41,8 @@ figure("se-excitation", (root, { z: start, limit, blocks, channel }, self) => {
   const drawing = svg("svg", {
     role: "group",
     "aria-label": "From z to the gates",
-    style: `width: 100%; height: ${HEIGHT}px; touch-action: pan-y; overflow: visible; user-select: none; -webkit-user-select: none`,
+    class: "drawing",
+    style: `height: ${HEIGHT}px`,
   });
   const text = (attributes, content = "") => svg("text", { "dominant-baseline": "central", ...attributes }, content);
   const at = (element, attributes) =>
@@ -382,33 +390,7 @@ figure("se-excitation", (root, { z: start, limit, blocks, channel }, self) => {
     ]),
   );
   root.append(
-    h(
-      "style",
-      {},
-      `
-      .head { font-weight: 650; font-size: 14px; }
-      .head.squeeze, text.squeeze { fill: var(--squeeze-text); }
-      .head.excitation { fill: var(--excitation-text); }
-      .tick { fill: var(--soft); font-size: 12px; }
-      .value { font-size: 12px; pointer-events: none; }
-      .unit { fill: #1b1d21; font-weight: 650; }
-      .off { fill: var(--soft); }
-      .hit { fill: transparent; }
-      .was { stroke: var(--ink); stroke-width: 1.5; pointer-events: none; }
-      .input { cursor: ew-resize; }
-      .node { cursor: pointer; }
-      .formula { border-top: 1px solid var(--line); font-size: 14px; min-height: 100px; padding-top: 8px; }
-      .term { color: var(--soft); white-space: nowrap; }
-      .up { color: var(--excitation-text); }
-      dl { display: grid; gap: 4px 16px; grid-template-columns: repeat(4, auto); margin: 6px 0 10px; }
-      dl div { display: flex; flex-direction: column-reverse; }
-      dt { color: var(--soft); font-size: 13px; }
-      dd { margin: 0; }
-      @container (max-width: 520px) {
-        .formula { font-size: 13px; min-height: 195px; }
-        dl { grid-template-columns: 1fr 1fr; }
-      }`,
-    ),
+    h("style", {}, css),
     h("h3", {}, "Let the channels vote"),
     h(
       "p",

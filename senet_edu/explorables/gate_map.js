@@ -1,4 +1,6 @@
 /* Chapter 9: mean gates, class by channel, block by block; lines of a class; numbers by depth. All views are linked. */
+
+import css from "./gate_map.css";
 import {
   button,
   choice,
@@ -13,17 +15,19 @@ import {
   pixels,
   slider,
   svg,
+  unpack,
 } from "./lib/core.js";
 
 figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
+  const SORTS = { number: "by number", mean: "by mean gate", spread: "by class spread" };
   const ROW = 24; // height of a class, px
   const mean = (values) => values.reduce((sum, v) => sum + v, 0) / values.length;
   const deviation = (values) => Math.sqrt(mean(values.map((v) => (v - mean(values)) ** 2)));
 
   // What can be said of every block: gates by class, the mean of all classes m, how far classes are from it.
   for (const network of networks) {
-    network.blocks = network.means.map((rows) => {
-      const gates = rows.map((row) => row.map((s) => s / 1000));
+    network.blocks = network.means.map((packed) => {
+      const gates = unpack(packed);
       const columns = gates[0].map((_, c) => gates.map((row) => row[c]));
       const m = columns.map(mean);
       return {
@@ -148,7 +152,9 @@ figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
     );
     const pick = (event) => {
       const box = area.getBoundingClientRect();
-      go({ block: clamp(Math.floor(((event.clientX - box.left) / box.width) * blocks.length), 0, blocks.length - 1) });
+      go({
+        block: clamp(Math.floor(((event.clientX - box.left) / box.width) * blocks.length), 0, blocks.length - 1),
+      });
     };
     area.addEventListener(
       "pointerdown",
@@ -245,7 +251,7 @@ figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
       over.row === state.chosen ? "" : h("b", {}, classes[over.row]),
       h("span", { class: "soft" }, "broad: all classes"),
     );
-    ends[1].textContent = `${block.channels} channels, ${{ number: "by number", mean: "by mean gate", spread: "by class spread" }[state.sort]}`;
+    ends[1].textContent = `${block.channels} channels, ${SORTS[state.sort]}`;
     ends[2].textContent = block.channels;
     ends[0].hidden = ends[2].hidden = state.sort !== "number";
 
@@ -267,7 +273,8 @@ figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
     }
     [...axis.children].forEach((each, k) => each.classList.toggle("on", k === state.block));
     self.say(
-      `${blocks[state.block]}, ${classes[over.row]}, channel ${channel + 1}: gate ${number(block.gates[over.row][channel], 3)}, all classes ${number(block.m[channel], 3)}.`,
+      `${blocks[state.block]}, ${classes[over.row]}, channel ${channel + 1}: ` +
+        `gate ${number(block.gates[over.row][channel], 3)}, all classes ${number(block.m[channel], 3)}.`,
     );
   });
 
@@ -281,14 +288,6 @@ figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
       link.set("gates", `${blocks[state.block]},${classes[state.chosen]}`);
     draw();
   };
-  const follow = () => {
-    const [block, name] = (link.get("gates") ?? "").split(",");
-    if (!blocks.includes(block)) return false;
-    go({ block: blocks.indexOf(block), chosen: classes.includes(name) ? classes.indexOf(name) : state.chosen }, false);
-    return true;
-  };
-  addEventListener("hashchange", follow);
-
   const depth = slider({
     label: "Depth",
     min: 1,
@@ -313,63 +312,7 @@ figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
 
   const names = networks.map(({ name }, k) => [k, name]);
   root.append(
-    h(
-      "style",
-      {},
-      `
-      .note { text-wrap: balance; }
-      .soft, .axis span, .ends, .scale, .thumb span { color: var(--soft); font-size: 13px; }
-      .head { display: flex; flex-wrap: wrap; gap: 4px 20px; justify-content: space-between; }
-      .head > :first-child { flex: 1 1 300px; }
-      .scale { align-content: start; display: grid; gap: 0 8px; grid-template-columns: 70px 130px; line-height: 1.3; }
-      .scale > * { align-self: center; }
-      .scale > span { text-align: right; }
-      .scale canvas { border-radius: 2px; height: 10px; width: 130px; }
-      .scale div { display: flex; grid-column: 2; justify-content: space-between; }
-      .strip { display: flex; gap: 4px; margin: 8px 0; }
-      .slider { max-width: none; }
-      .thumb { cursor: pointer; flex-basis: 0; line-height: 1.4; min-width: 20px; text-align: center; }
-      .thumb canvas { border-radius: 2px; height: 40px; margin-bottom: 3px; width: 100%; }
-      .thumb.on canvas { outline: 2px solid var(--excitation); outline-offset: 1px; }
-      .thumb.on span, .axis .on { color: var(--ink); font-weight: 650; }
-      .both { display: grid; gap: 14px 28px; grid-template-columns: minmax(0, 21fr) minmax(0, 10fr); margin-top: 14px; }
-      .block { align-content: start; display: grid; grid-template-columns: 84px minmax(0, 1fr); }
-      .block > * { grid-column: 2; }
-      .block > .readout { grid-column: 1 / -1; }
-      .block > .classes { grid-column: 1; }
-      .readout { align-content: end; display: flex; flex-wrap: wrap; font-size: 13px; gap: 0 16px; justify-content: end; min-height: 44px; padding-bottom: 5px; }
-      .map { position: relative; }
-      .map canvas { border-radius: 0; cursor: crosshair; }
-      .mark, .cross { pointer-events: none; position: absolute; }
-      .mark { border: 2px solid var(--excitation); height: ${ROW}px; left: 0; right: 0; }
-      .cross { border: solid var(--ink); border-width: 0 1px; bottom: -144px; box-shadow: 0 0 0 1px var(--card); opacity: 0.5; top: 0; }
-      .classes .options { flex-direction: column; gap: 0; }
-      .classes label { background: none; border: 0; border-radius: 0; font-size: 13px; justify-content: end; min-height: ${ROW}px; padding: 0 8px 0 0; }
-      .classes label:has(:checked) { background: none; color: var(--excitation-text); font-weight: 650; }
-      .lines { margin: 14px 0 6px; position: relative; }
-      .lines > i { color: var(--soft); font-size: 12px; font-style: normal; left: -26px; line-height: 12px; position: absolute; text-align: right; transform: translateY(-6px); width: 18px; }
-      .ends { display: flex; justify-content: space-between; }
-      .legend { display: flex; flex-wrap: wrap; font-size: 13px; gap: 0 10px; margin: 0 0 6px; }
-      .chart { margin-bottom: 9px; }
-      .chart p { display: flex; font-size: 13px; justify-content: space-between; margin: 0 0 3px; white-space: nowrap; }
-      .area { cursor: pointer; position: relative; touch-action: pan-y; }
-      .area svg { position: relative; }
-      .here { background: var(--faint); bottom: 0; position: absolute; top: 0; transform: translateX(-50%); width: ${100 / blocks.length}%; }
-      .top { color: var(--soft); font-size: 11px; left: 2px; line-height: 1; position: absolute; top: 3px; z-index: 1; }
-      .dot { border: 2px solid var(--card); border-radius: 50%; height: 11px; position: absolute; transform: translate(-50%, -50%); width: 11px; }
-      .axis { display: flex; }
-      .axis span { flex: 1 1 0; font-size: 12px; text-align: center; }
-      @container (min-width: 760px) { .readout { min-height: 26px; } }
-      @container (max-width: 600px) {
-        .both { grid-template-columns: minmax(0, 1fr); }
-        .block { grid-template-columns: 78px minmax(0, 1fr); }
-        .readout { justify-content: start; }
-        .block > .legend { grid-column: 1 / -1; }
-        .strip { gap: 3px; }
-        .thumb span { font-size: 11px; }
-      }
-    `,
-    ),
+    h("style", {}, css),
     h(
       "div",
       { class: "head" },
@@ -437,6 +380,12 @@ figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
       ),
     ),
   );
-  if (follow()) requestAnimationFrame(() => self.scrollIntoView({ block: "center" }));
+  link.follow("gates", (text) => {
+    const [block, name] = text.split(",");
+    if (!blocks.includes(block)) return;
+    go({ block: blocks.indexOf(block), chosen: classes.includes(name) ? classes.indexOf(name) : state.chosen }, false);
+    requestAnimationFrame(() => self.scrollIntoView({ block: "center" }));
+  });
+  self.ontheme = draw;
   draw();
 });

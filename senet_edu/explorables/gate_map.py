@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 from senet_edu.analysis import Summary
-from senet_edu.explorables.lib.base import Explorable
+from senet_edu.explorables.lib.base import Explorable, pack
 
 NUMBERS = ("class_share", "spread", "above", "below")
 """What is drawn by depth: these fields of `Summary`."""
@@ -57,8 +57,7 @@ class GateMap(Explorable):
             networks.append(
                 {
                     "name": name,
-                    # Thousandths: whole numbers are shorter to write.
-                    "means": [[[round(1000 * s) for s in row] for row in m.tolist()] for m in gates.values()],
+                    "means": [pack(m, 1000) for m in gates.values()],
                     "numbers": {n: [round(getattr(q, n), 3) for q in summaries[name].values()] for n in NUMBERS},
                 }
             )

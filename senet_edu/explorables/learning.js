@@ -1,7 +1,28 @@
-/* Chapter 6: histograms of the gates of every block, scrubbed over training, and numbers by step. All views are linked. */
-import { button, choice, clamp, colors, drag, figure, frame, grid, h, link, number, slider, svg } from "./lib/core.js";
+/* Chapter 6: histograms of the gates of every block, scrubbed over training, and numbers by step, all linked. */
+
+import css from "./learning.css";
+import {
+  button,
+  choice,
+  clamp,
+  colors,
+  drag,
+  figure,
+  frame,
+  grid,
+  h,
+  link,
+  number,
+  slider,
+  svg,
+  unpack,
+} from "./lib/core.js";
 
 figure("se-learning", (root, { images, trial, blocks, steps, variants }, self) => {
+  for (const one of variants) {
+    one.heights = unpack(one.heights);
+    for (const name of Object.keys(one.numbers)) one.numbers[name] = unpack(one.numbers[name]);
+  }
   const total = steps.at(-1);
   const bins = variants[0].heights[0][0].length;
   const MEASURES = {
@@ -12,7 +33,7 @@ figure("se-learning", (root, { images, trial, blocks, steps, variants }, self) =
   const state = { variant: 0, at: 0, block: blocks.length - 1 };
   const now = () => variants[state.variant];
   /** A number of a block after a step, of one of the seeds. */
-  const value = (name, block = state.block, at = state.at, seed = 0) => now().numbers[name][seed][at][block] / 1e4;
+  const value = (name, block = state.block, at = state.at, seed = 0) => now().numbers[name][seed][at][block];
   const text = (name, v) => (name === "at_half" ? `${number(100 * v, 1)} %` : number(v, 3));
 
   // A row a block: its histogram, and the number that the lines show.
@@ -107,7 +128,7 @@ figure("se-learning", (root, { images, trial, blocks, steps, variants }, self) =
   );
 
   const ceiling = (name) => {
-    const all = Math.max(...variants.flatMap(({ numbers }) => numbers[name].flat(2))) / 1e4; // the same for all variants
+    const all = Math.max(...variants.flatMap(({ numbers }) => numbers[name].flat(2))); // the same for all variants
     return [0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5].find((n) => n >= all) ?? 1;
   };
   const draw = frame(() => {
@@ -171,20 +192,6 @@ figure("se-learning", (root, { images, trial, blocks, steps, variants }, self) =
     if (!playing) link.set("learning", `${now().key},${steps[state.at]},${blocks[state.block]}`);
     draw();
   };
-  const follow = () => {
-    const [key, step, block] = (link.get("learning") ?? "").split(",");
-    const found = {
-      variant: variants.findIndex((one) => one.key === key),
-      at: steps.indexOf(Number(step)),
-      block: blocks.indexOf(block),
-    };
-    if (Object.values(found).includes(-1)) return;
-    stop();
-    Object.assign(state, found);
-    draw();
-  };
-  addEventListener("hashchange", follow);
-
   let timer = 0;
   const stop = () => {
     clearInterval(timer);
@@ -197,7 +204,8 @@ figure("se-learning", (root, { images, trial, blocks, steps, variants }, self) =
       if (timer) return go({});
       if (state.at === steps.length - 1) go({ at: 0 });
       play.textContent = "Pause";
-      const calm = matchMedia("(prefers-reduced-motion: reduce)").matches; // then one picture a second, as in a slide show
+      // One picture a second, as in a slide show, for whom motion disturbs.
+      const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
       timer = setInterval(
         () => {
           const last = state.at + 1 >= steps.length - 1 || !self.isConnected;
@@ -239,46 +247,7 @@ figure("se-learning", (root, { images, trial, blocks, steps, variants }, self) =
   cursor.row = state.block;
 
   root.append(
-    h(
-      "style",
-      {},
-      `
-      table { border-collapse: collapse; font-size: 14px; width: 100%; }
-      th { font-weight: 400; padding: 0 8px 0 4px; text-align: left; white-space: nowrap; }
-      thead th { color: var(--soft); font-size: 13px; min-width: 70px; padding: 0 4px 2px 8px; text-align: right; }
-      thead th.over { padding: 0 0 2px; text-align: left; }
-      tbody tr { cursor: pointer; height: 28px; }
-      tr[aria-current] { background: var(--faint); }
-      tr[aria-current] th { color: var(--excitation-text); font-weight: 650; }
-      .plot { border-bottom: 1px solid var(--line); padding: 0; position: relative; width: 100%; }
-      .plot svg { bottom: 0; height: 25px; position: absolute; width: 100%; }
-      .plot i { border-left: 1px dashed var(--ink); bottom: 0; left: 50%; position: absolute; top: 0; }
-      .figure { padding: 0 4px 0 6px; text-align: right; white-space: nowrap; }
-      .ends, .axis-marks { color: var(--soft); font-size: 13px; }
-      .ends { display: grid; grid-template-columns: 1fr auto 1fr; padding-top: 2px; }
-      .ends span:last-child { text-align: right; }
-      .view { flex-basis: 290px; }
-      p.note { margin: 0; }
-      .what { flex-basis: 100%; }
-      .row:has(.what) { row-gap: 2px; }
-      .area { cursor: ew-resize; margin: 12px 12px 0 4px; position: relative; touch-action: pan-y; }
-      .area svg { height: 150px; overflow: visible; width: 100%; }
-      .here { border-left: 1px solid var(--ink); bottom: 0; pointer-events: none; position: absolute; top: 0; }
-      .dot { background: var(--excitation); border: 2px solid var(--card); border-radius: 50%; height: 13px; pointer-events: none; position: absolute; transform: translate(-50%, -50%); width: 13px; }
-      .top { background: var(--card); color: var(--soft); font-size: 12px; left: 0; line-height: 1; padding: 3px 4px 0 0; pointer-events: none; position: absolute; top: 1px; }
-      .axis-marks { height: 20px; margin: 2px 12px 0 4px; position: relative; }
-      .axis-marks span { position: absolute; transform: translateX(-50%); }
-      .axis-marks .last { right: -12px; transform: none; }
-      .play { min-width: 74px; }
-      .scrub { align-items: center; flex-wrap: nowrap; }
-      .slider { max-width: none; }
-      .row { margin: 6px 0; }
-      .views { margin: 6px 0 0; }
-      .note.legend { font-size: 13px; min-height: 1.5em; }
-      output.note { display: block; margin-top: 8px; min-height: 3em; }
-      .note .number { color: var(--ink); }
-      @container (max-width: 420px) { .area svg { height: 120px; } p.note, output.note { font-size: 13px; } output.note { min-height: 4.5em; } tbody tr { height: 27px; } }`,
-    ),
+    h("style", {}, css),
     h("h3", {}, "Watch gates leave one half"),
     h(
       "p",
@@ -296,6 +265,18 @@ figure("se-learning", (root, { images, trial, blocks, steps, variants }, self) =
     ),
     readout,
   );
-  follow();
+  self.onend = stop;
+  link.follow("learning", (text) => {
+    const [key, step, block] = text.split(",");
+    const found = {
+      variant: variants.findIndex((one) => one.key === key),
+      at: steps.indexOf(Number(step)),
+      block: blocks.indexOf(block),
+    };
+    if (Object.values(found).includes(-1)) return;
+    stop();
+    Object.assign(state, found);
+    draw();
+  });
   draw();
 });

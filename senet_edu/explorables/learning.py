@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
-from senet_edu.explorables.lib.base import Explorable
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from senet_edu.explorables.lib.base import Explorable, pack
 
 LABELS = {"standard": "standard", "zero_init": "zero-init", "r16": "r = 16"}
 NUMBERS = ("mean", "distance", "spread", "at_half")
@@ -19,18 +21,15 @@ class Learning(Explorable):
     Args:
         results: from `zoo.load_results("learning")`.
 
-    Heights are square roots of counts, in percent of the highest; numbers are in ten-thousandths. The link of the page
+    Heights are square roots of counts, in percent of the highest; numbers have four decimals. The link of the page
     holds variant, step and block: `#learning=standard,128,layer2.0`.
     """
 
     name = "learning"
 
     def __init__(self, results: Mapping[str, Any]) -> None:
-        def heights(counts: list[int]) -> list[int]:
-            return [round(100 * math.sqrt(count / max(counts))) for count in counts]
-
-        def whole(values: Any) -> Any:
-            return [whole(v) for v in values] if isinstance(values, list) else round(10_000 * values)
+        def heights(counts: ArrayLike) -> NDArray[np.float64]:
+            return 100 * np.sqrt(counts / np.max(counts, axis=-1, keepdims=True))
 
         super().__init__(
             {
@@ -43,8 +42,8 @@ class Learning(Explorable):
                         "key": key,
                         "label": LABELS[key],
                         "what": one["what"],
-                        "heights": [[heights(counts) for counts in row] for row in one["histogram"]],
-                        "numbers": {name: whole(one[name]) for name in NUMBERS},
+                        "heights": pack(heights(np.array(one["histogram"]))),
+                        "numbers": {name: pack(one[name], 10_000) for name in NUMBERS},
                     }
                     for key, one in results["variants"].items()
                 ],

@@ -1,5 +1,5 @@
 /* Chapter 0: the trained network in the page. Show it a picture, set gates, and see what becomes of its answer. */
-import { button, clamp, colors, figure, frame, h, link, number, pixels, slider } from "./lib/core.js";
+import { button, bytes, clamp, colors, figure, frame, h, link, number, pixels, slider } from "./lib/core.js";
 import { makePicture } from "./lib/picture.js";
 import { worker } from "./lib/worker.js";
 import css from "./live.css";
@@ -7,13 +7,12 @@ import css from "./live.css";
 figure("se-live", (root, { classes, samples, blocks }, self) => {
   const percent = (p) => `${Math.round(100 * p)} %`;
   const top = ({ probabilities: p }) => p.indexOf(Math.max(...p));
-  root.append(h("style", {}, css));
 
   /* ---- State */
 
   let open = blocks.length - 1,
     channel = 0; // the block that is shown large, and the channel chosen in it
-  let net, plainNet, base, now, plain; // networks; what they say without edits, with them, and what the plain one says
+  let base, now, plain; // networks; what they say without edits, with them, and what the plain one says
   const edits = blocks.map(({ channels }) => ({ pin: new Float32Array(channels).fill(NaN), shuffle: 0 }));
   const edited = (b) => edits[b].shuffle > 0 || edits[b].pin.some((v) => !Number.isNaN(v));
   const anyEdited = () => edits.some((_, b) => edited(b));
@@ -49,8 +48,8 @@ figure("se-live", (root, { classes, samples, blocks }, self) => {
       link.set("live", text === `${samples[0].name}_o${blocks.length - 1}` ? null : text);
     }, 300);
   };
-  const restore = () => {
-    const [name, ...parts] = (link.get("live") ?? "").split("_");
+  const restore = (text) => {
+    const [name, ...parts] = text.split("_");
     edits.forEach((edit) => (edit.pin.fill(NaN), (edit.shuffle = 0)));
     for (const part of parts) {
       const [, b, c, v] = /^(\d)\.(s?\d+)(?:\.(\d+))?$/.exec(part) ?? [];
@@ -58,10 +57,13 @@ figure("se-live", (root, { classes, samples, blocks }, self) => {
         if (c[0] === "s") edits[b].shuffle = Number(c.slice(1));
         else if (c < blocks[b].channels && v) edits[b].pin[c] = clamp(v / 100, 0, 1);
       }
-      if (part[0] === "o" && blocks[part.slice(1)]) show(Number(part.slice(1)));
+      const [, opened] = /^o(\d)$/.exec(part) ?? [];
+      if (blocks[opened]) show(Number(opened));
     }
     compare.value = parts.includes("p");
     picture.choose(name);
+    if (!name)
+      picture.note.textContent = "The link was made with a picture of its sender's own, which it cannot carry.";
   };
 
   /* ---- Asking the networks */
@@ -72,9 +74,10 @@ figure("se-live", (root, { classes, samples, blocks }, self) => {
   const ask = async (what) => {
     newPicture ||= what === "picture";
     newEdits = true;
-    if (asking || !net) return;
+    if (asking) return;
     asking = true;
     try {
+      const net = await connected("se_resnet20");
       while (newPicture || newEdits) {
         if (newPicture) {
           newPicture = false;
@@ -91,24 +94,38 @@ figure("se-live", (root, { classes, samples, blocks }, self) => {
     asking = false;
   };
   const askPlain = async () => {
-    if (!compare.value || !net) return;
-    plainNet ??= await connect("resnet20");
-    const result = await plainNet.run(picture.data.slice());
-    if (result) (plain = result), draw();
+    if (!compare.value) return;
+    try {
+      const net = await connected("resnet20");
+      const result = await net.run(picture.data.slice());
+      if (!result) return;
+      plain = result;
+      draw();
+    } catch (error) {
+      plainSays.textContent = `could not be computed here: ${error.message}`;
+    }
   };
   /** The weights stand behind this script in the page; they may still be on their way. */
   const connect = async (name) => {
-    let element;
-    while (
-      !(element = document.querySelector(`script[data-se-network="${name}"]`)) ||
-      document.readyState === "loading"
-    )
+    for (let waited = 0; waited < 20_000; waited += document.readyState === "loading" ? 0 : 50) {
+      const element = document.querySelector(`script[data-se-network="${name}"]`);
+      if (element && document.readyState !== "loading") {
+        const { spec, weights } = JSON.parse(element.textContent);
+        return worker(spec, bytes(weights));
+      }
       await new Promise((resolve) => setTimeout(resolve, 50));
-    const { spec, weights } = JSON.parse(element.textContent);
-    return worker(
-      spec,
-      Uint8Array.from(atob(weights), (c) => c.charCodeAt(0)),
-    );
+    }
+    throw new Error("its weights, 560 KB, did not arrive");
+  };
+  // A promise of each network: however often it is asked for meanwhile, it is made once.
+  const networks = new Map();
+  const connected = (name) => {
+    if (!networks.has(name)) networks.set(name, connect(name));
+    return networks.get(name);
+  };
+  self.onend = () => {
+    for (const network of networks.values()) network.then((net) => net.close()).catch(() => {});
+    networks.clear(); // where the element comes back, they are made anew
   };
   const picture = makePicture({ host: self, samples, changed: () => (ask("picture"), askPlain(), save()) });
   const change = () => (ask("edits"), save(), drawControls());
@@ -213,7 +230,8 @@ figure("se-live", (root, { classes, samples, blocks }, self) => {
     class: "cells",
     role: "group",
     "aria-label":
-      "Gates of the open block, one slider a channel. Left and right choose a channel, up and down pin its gate, space mutes it, delete gives it back.",
+      "Gates of the open block, one slider a channel. Left and right choose a channel, " +
+      "up and down pin its gate, space mutes it, delete gives it back.",
   });
   let cells = [];
   const C = () => blocks[open].channels;
@@ -222,8 +240,9 @@ figure("se-live", (root, { classes, samples, blocks }, self) => {
   const set = (c, value) => ((edits[open].pin[c] = value), change());
   const toggle = (c) => set(c, edits[open].pin[c] === 0 ? NaN : 0);
 
-  const resize = () =>
-    (cellBox.style.gridTemplateColumns = `repeat(${Math.min(C(), cellBox.clientWidth < 320 ? 16 : 32)}, minmax(0, 1fr))`);
+  // A gate is at least 24 px wide, a finger's least.
+  const most = () => (cellBox.clientWidth < 400 ? 8 : cellBox.clientWidth < 800 ? 16 : 32);
+  const resize = () => (cellBox.style.gridTemplateColumns = `repeat(${Math.min(C(), most())}, minmax(0, 1fr))`);
   const show = (b) => {
     open = b;
     channel = 0;
@@ -366,6 +385,7 @@ figure("se-live", (root, { classes, samples, blocks }, self) => {
   self.ontheme = draw;
 
   root.append(
+    h("style", {}, css),
     h("h3", {}, "A trained SE-ResNet-20, live in this page"),
     h("p", { class: "note" }, "Choose a picture. Then click gates to mute their channels, and watch the answer."),
     picture.thumbs,
@@ -415,14 +435,14 @@ figure("se-live", (root, { classes, samples, blocks }, self) => {
     h(
       "p",
       { class: "note foot" },
-      "The network was trained on 50,000 pictures of these ten kinds, 32 × 32 pixels each, and knows nothing else. It always answers with one of the ten, even to a coffee cup. Pictures stay on this device.",
+      "The network was trained on 50,000 pictures of these ten kinds, 32 × 32 pixels each, and knows nothing else. " +
+        "It always answers with one of the ten, even to a coffee cup. Pictures stay on this device.",
     ),
   );
 
-  addEventListener("hashchange", restore);
-  new ResizeObserver(resize).observe(cellBox);
+  globalThis.ResizeObserver && new ResizeObserver(resize).observe(cellBox);
 
   show(open);
-  restore();
-  connect("se_resnet20").then((connected) => ((net = connected), ask("picture"), askPlain()));
+  picture.choose(samples[0].name);
+  link.follow("live", restore);
 });

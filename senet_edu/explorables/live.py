@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from senet_edu.explorables.lib.base import Explorable
+from senet_edu.explorables.lib.base import Explorable, pack
 from senet_edu.explorables.lib.net import export_browser
 from senet_edu.zoo import load_pretrained
 
@@ -51,7 +51,7 @@ class Live(Explorable):
             {
                 "name": name,
                 "about": _manifest()[name]["about"],
-                "pixels": _base64(image.permute(1, 2, 0).contiguous().numpy().tobytes()),
+                "pixels": pack(image.permute(1, 2, 0).flatten()),
             }
             for name, image in load_samples().items()
         ]

@@ -1,5 +1,6 @@
 /* Chapter 5: move SE among its places in a residual block; shapes, parameters and multiply-adds follow. */
 import { choice, clamp, figure, frame, h, number, svg } from "./lib/core.js";
+import css from "./placement.css";
 
 figure("se-placement", (root, { networks, reductions }, self) => {
   const NAMES = { pre: "PRE", "3x3": "3×3", standard: "standard", identity: "identity", post: "POST" };
@@ -298,43 +299,7 @@ figure("se-placement", (root, { networks, reductions }, self) => {
   };
 
   root.append(
-    h(
-      "style",
-      {},
-      `
-      .note { text-wrap: balance; }
-      .se { cursor: grab; touch-action: none; user-select: none; }
-      .se * { touch-action: none; }
-      .se:active { cursor: grabbing; }
-      .se .name { fill: #fff; font-weight: 700; paint-order: stroke; stroke: #222; stroke-width: 3px; }
-      .soft { fill: var(--soft); }
-      .socket { cursor: pointer; }
-      .socket:hover rect { stroke: var(--ink); }
-      .socket .soft { font-size: 12px; }
-      .graph { flex: 0 1 310px; margin: 0 auto; max-width: 340px; }
-      .numbers { flex: 1 1 300px; min-width: 0; }
-      .meaning { margin: 0 0 8px; min-height: 2.9em; }
-      .numbers > .note { margin: -8px 0 16px; }
-      @container (max-width: 420px) { .meaning { min-height: 4.4em; } }
-      table { border-collapse: collapse; font-size: 14px; width: 100%; margin-bottom: 14px; }
-      table:last-child { margin-bottom: 0; }
-      caption { color: var(--soft); padding-bottom: 3px; text-align: left; }
-      td, th { border-top: 1px solid var(--faint); font-weight: 400; padding: 4px 8px 4px 0; text-align: left; vertical-align: middle; white-space: nowrap; }
-      td.number { font-weight: 650; text-align: right; padding-right: 0; }
-      .places { table-layout: fixed; }
-      .places [scope] { width: 36%; }
-      .places [scope] + [scope] { width: 32%; }
-      .places tr > :last-child { padding-right: 0; }
-      .places [scope="col"] { color: var(--soft); font-size: 13px; }
-      .places .number { font-weight: 400; }
-      .places label { align-items: center; cursor: pointer; display: flex; gap: 6px; min-height: 30px; }
-      .places input { accent-color: var(--ink); height: 16px; margin: 0; width: 16px; }
-      .places input:disabled { opacity: 0.5; }
-      .bar { background: var(--plain); border-radius: 3px; height: 7px; opacity: 0.55; }
-      .chosen .bar { background: var(--rescale); opacity: 1; }
-      .chosen th, .chosen .number { font-weight: 650; }
-    `,
-    ),
+    h("style", {}, css),
     h("h3", {}, "Move SE through a residual block"),
     h("p", { class: "note" }, "Drag the SE box, or use the arrow keys. First block of a stage, image of 224 × 224."),
     h(
@@ -346,7 +311,12 @@ figure("se-placement", (root, { networks, reductions }, self) => {
         value: state.network,
         input: set("network"),
       }),
-      choice({ label: "Stage", options: [0, 1, 2, 3].map((k) => [k, k + 1]), value: state.stage, input: set("stage") }),
+      choice({
+        label: "Stage",
+        options: [0, 1, 2, 3].map((k) => [k, k + 1]),
+        value: state.stage,
+        input: set("stage"),
+      }),
       choice({ label: "Reduction r", options: reductions.map((r) => [r, r]), value: state.r, input: set("r") }),
     ),
     h(

@@ -1,8 +1,10 @@
 /* Chapter 8: choose what gains and what loses most, commit, then see where the choices lie among all variants. */
-import { button, clamp, figure, h, menu, number } from "./lib/core.js";
+import { button, figure, h, menu, number, signed as withSign } from "./lib/core.js";
+import { axis } from "./lib/dotplot.js";
+import css from "./prediction.css";
 
 figure("se-prediction", (root, { about, rows }, self) => {
-  const signed = (value, decimals = 1) => (Number(value.toFixed(decimals)) > 0 ? "+" : "") + number(value, decimals);
+  const signed = (value) => withSign(value, 1);
   const options = [["", "choose one"], ...rows.map(([label], i) => [i, label])];
   const verdict = ([, mean, margin]) =>
     mean - margin > 0
@@ -19,17 +21,19 @@ figure("se-prediction", (root, { about, rows }, self) => {
   // The strip: zero and the variants of the middle lie inside; the rest is at the edge.
   const size = rows.map(([, mean]) => Math.abs(mean)).sort((a, b) => a - b);
   const reach = Math.max(0.5, ...size.filter((s) => s <= 4 * size[size.length >> 1])) * 1.12;
-  const left = (value) => `left: ${clamp(50 + (50 * value) / reach, 0, 100).toFixed(2)}%`;
+  const { left, inside } = axis([-reach, reach]);
   const strip = h("div", { class: "strip", "aria-hidden": "true" });
   const said = h("div", { class: "said" });
 
+  const gain = (row) => `${signed(rows[row][1])} ± ${number(rows[row][2], 1)}`;
   const report = (label, row) => {
     const place = order.indexOf(row) + 1;
     return h(
       "p",
       {},
       h("b", {}, label),
-      ` ${rows[row][0]}. Measured: ${signed(rows[row][1])} ± ${number(rows[row][2], 1)} points, number ${place} of ${rows.length} from the top; ${verdict(rows[row])}.`,
+      ` ${rows[row][0]}. Measured: ${gain(row)} points, number ${place} of ${rows.length} from the top; `,
+      `${verdict(rows[row])}.`,
     );
   };
   const reveal = () => {
@@ -39,7 +43,7 @@ figure("se-prediction", (root, { about, rows }, self) => {
     strip.replaceChildren(
       h("i", { class: "zero", style: left(0) }),
       ...rows.map(([, mean], i) => {
-        const kind = `${Math.abs(mean) > reach ? "off" : "dot"}${picks.includes(i) ? " picked" : ""}`;
+        const kind = `${inside(mean) ? "dot" : "off"}${picks.includes(i) ? " picked" : ""}`;
         return h("i", { class: kind, style: left(mean) }, kind.startsWith("off") ? (mean < 0 ? "◀" : "▶") : "");
       }),
       ...picks.map((i, k) => h("span", { class: k ? "below" : "above", style: left(rows[i][1]) }, k ? "▴" : "▾")),
@@ -55,7 +59,8 @@ figure("se-prediction", (root, { about, rows }, self) => {
       h(
         "p",
         {},
-        `The largest mean is that of ${rows[top][0]} (${signed(rows[top][1])} ± ${number(rows[top][2], 1)}), the smallest that of ${rows[end][0]} (${signed(rows[end][1])} ± ${number(rows[end][2], 1)}).`,
+        `The largest mean is that of ${rows[top][0]} (${gain(top)}), `,
+        `the smallest that of ${rows[end][0]} (${gain(end)}).`,
       ),
     );
     self.say(said.textContent);
@@ -72,26 +77,7 @@ figure("se-prediction", (root, { about, rows }, self) => {
   const again = button({ label: "Start over", click: reset });
 
   root.append(
-    h(
-      "style",
-      {},
-      `
-      select { max-width: 100%; }
-      .row > div { min-width: 0; }
-      .strip { height: 62px; margin: 6px 8px; position: relative; }
-      .strip > * { position: absolute; }
-      .zero { border-left: 2px solid var(--plain); height: 30px; margin-left: -1px; top: 8px; }
-      .dot { background: var(--soft); border-radius: 50%; height: 9px; margin-left: -4.5px; opacity: 0.6; top: 18px; width: 9px; }
-      .off { color: var(--soft); font-style: normal; line-height: 1; margin-left: -8px; top: 15px; }
-      .off.picked { color: var(--excitation-text); }
-      .dot.picked { background: var(--excitation); border: 2px solid var(--excitation-text); height: 14px; margin-left: -7px; opacity: 1; top: 15px; width: 14px; }
-      .above, .below { color: var(--excitation-text); line-height: 1; translate: -50%; }
-      .above { top: 0; }
-      .below { top: 31px; }
-      small { color: var(--soft); font-size: 13px; top: 44px; }
-      .said { min-height: 9.5em; }
-      .said p { margin: 0 0 6px; }`,
-    ),
+    h("style", {}, css),
     h("h3", {}, "Predict before you look"),
     h("p", { class: "note" }, `Each variant against the network without SE, accuracy in points. ${about}.`),
     h("div", { class: "row" }, best, worst, commit, again),

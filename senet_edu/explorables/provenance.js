@@ -1,5 +1,6 @@
 /* Chapter 13: an equation, the line of code that computes it and the test that holds it; and how each file was made. */
 import { link as address, choice, figure, grid, h } from "./lib/core.js";
+import css from "./provenance.css";
 
 figure("se-provenance", (root, { links, files }, self) => {
   const views = { map: h("div", {}), files: h("div", {}) };
@@ -139,48 +140,7 @@ figure("se-provenance", (root, { links, files }, self) => {
   const turn = () => Object.entries(views).forEach(([name, view]) => (view.hidden = name !== which.value));
 
   root.append(
-    h(
-      "style",
-      {},
-      `
-      .pickers { display: grid; gap: 8px 22px; grid-template-columns: repeat(auto-fit, minmax(260px, 1fr)); margin: 10px 0 14px; }
-      .pickers .options label { justify-content: center; min-width: 38px; padding: 4px 9px; }
-      .label { font-weight: 650; }
-      .formula { color: var(--ink); font: 21px/1.7 "STIX Two Text", Cambria, "Times New Roman", Times, serif; min-height: 1.7em; }
-      .formula sub, .formula sup { font-size: 68%; line-height: 0; }
-      .step { margin: 8px 0 4px; overflow-wrap: anywhere; }
-      code { font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
-      pre { background: var(--control); border: 1px solid var(--line); border-radius: 7px; font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace;
-        height: 15.5em; margin: 0; overflow: auto; padding: 6px 0; position: relative; }
-      pre.code { height: 14.8em; }
-      .line { --hang: 99; display: block; overflow-wrap: anywhere; padding: 0 8px 0 calc(min(var(--in), var(--hang)) * 1ch + 8px); text-indent: calc(min(var(--in), var(--hang)) * -1ch); white-space: pre-wrap; }
-      mark { background: color-mix(in srgb, var(--tone) 24%, transparent); box-shadow: inset 4px 0 var(--tone); color: inherit; }
-      .held { margin: 8px 0 0; min-height: 4.4em; }
-      table { border-collapse: collapse; font-size: 14px; margin: 10px 0; width: 100%; }
-      th { font-weight: 400; padding: 0 10px 0 9px; text-align: left; white-space: nowrap; }
-      thead th { color: var(--soft); font-size: 13px; }
-      tbody tr { cursor: pointer; height: 30px; }
-      tr[aria-current] { background: var(--faint); }
-      tr[aria-current] th { box-shadow: inset 4px 0 var(--ink); }
-      .bar { padding: 0; width: 100%; }
-      .bar i { background: var(--plain); border-radius: 2px; display: block; height: 8px; min-width: 2px; }
-      .time { padding: 0 4px 0 10px; text-align: right; white-space: nowrap; }
-      dl { display: grid; gap: 5px 16px; grid-template-columns: max-content 1fr; margin: 0; min-height: 21em; align-content: start; }
-      dt { color: var(--soft); font-size: 14px; }
-      dd { margin: 0; min-width: 0; overflow-wrap: anywhere; }
-      dd code { display: block; }
-      .missing { color: var(--soft); font-style: italic; }
-      @container (max-width: 420px) {
-        dl { gap: 0; grid-template-columns: 1fr; }
-        dd { margin-bottom: 6px; }
-        .bar { display: none; }
-        thead { display: none; }
-        th { white-space: normal; overflow-wrap: anywhere; }
-        .formula { font-size: 19px; }
-        pre { font-size: 12px; }
-        .line { --hang: 10; }
-      }`,
-    ),
+    h("style", {}, css),
     h("h3", {}, "How was it made?"),
     h("div", { class: "row" }, which),
     views.map,
@@ -188,6 +148,8 @@ figure("se-provenance", (root, { links, files }, self) => {
   );
   turn();
   select(0);
-  show(address.get("made"));
-  if (address.get("made")) requestAnimationFrame(() => show(address.get("made"))); // once laid out, its line can be shown
+  address.follow("made", (name) => {
+    show(name);
+    requestAnimationFrame(() => show(name)); // once laid out, its line can be shown
+  });
 });

@@ -1,5 +1,6 @@
 /* Chapter 1: the window of one value on a picture, block by block, with and without SE blocks. */
 import { choice, clamp, figure, frame, h, slider, svg } from "./lib/core.js";
+import css from "./receptive_field.css";
 
 figure("se-receptive-field", (root, { networks, scene }, self) => {
   let network = networks[0];
@@ -136,7 +137,8 @@ figure("se-receptive-field", (root, { networks, scene }, self) => {
     all.textContent = seesAll ? `${comma(side * side)} of ${comma(side * side)} pixels` : "nothing";
     where.textContent = `row ${row / jump + 1}, column ${column / jump + 1} of ${cells} × ${cells}`;
     self.say(
-      `Behind ${names(name)}: through its window the value sees ${count.textContent}, through the gates ${all.textContent}.`,
+      `Behind ${names(name)}: through its window the value sees ${count.textContent}, ` +
+        `through the gates ${all.textContent}.`,
     );
   });
 
@@ -190,35 +192,7 @@ figure("se-receptive-field", (root, { networks, scene }, self) => {
   });
 
   root.append(
-    h(
-      "style",
-      {},
-      `
-      .picture { aspect-ratio: 1; border-radius: 4px; max-width: 300px; overflow: hidden; position: relative; }
-      .picture:has(:focus-visible) { outline: 3px solid var(--focus); outline-offset: 2px; }
-      .picture canvas { cursor: crosshair; height: 100%; outline: 0; touch-action: pan-y; width: 100%; }
-      .window { border: 2.5px solid var(--plain); outline: 1.5px solid var(--card); pointer-events: none; position: absolute; }
-      .dot::after { background: #fff; border: 2px solid #000; border-radius: 50%; content: ""; height: 9px; left: -4.5px; position: absolute; top: -4.5px; width: 9px; }
-      .dot { pointer-events: none; position: absolute; }
-      .all::after { border: 4px solid var(--squeeze); border-radius: 4px; content: ""; inset: 0; pointer-events: none; position: absolute; }
-      .bar { fill: var(--line); }
-      .bar.on { fill: var(--plain); }
-      .none, .reach { visibility: hidden; }
-      .reach { fill: var(--squeeze); fill-opacity: 0.45; }
-      .se .reach { visibility: visible; }
-      .reach.on { fill-opacity: 1; }
-      .se .bar { fill: var(--ink); fill-opacity: 0.25; }
-      .se .bar.on { fill-opacity: 1; }
-      .side { stroke: var(--squeeze); stroke-dasharray: 4 3; stroke-width: 1.5; }
-      .told { fill: var(--squeeze-text); }
-      .shown { font-weight: 650; }
-      .shown, .told { paint-order: stroke; stroke: var(--card); stroke-linejoin: round; stroke-width: 5px; }
-      dl { display: grid; gap: 2px 12px; grid-template-columns: auto 1fr; font-size: 14px; margin: 8px 0 0; }
-      dt { color: var(--soft); white-space: nowrap; }
-      dd .note { font-size: inherit; }
-      dd { margin: 0; white-space: nowrap; }
-      @container (max-width: 340px) { dl { column-gap: 8px; font-size: 13px; } }`,
-    ),
+    h("style", {}, css),
     h("h3", {}, "What does one value see?"),
     h("p", { class: "note" }, "Go deeper, block by block, and watch the window of one value grow. Then switch SE on."),
     h("div", { class: "row" }, which, kind),

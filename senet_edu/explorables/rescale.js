@@ -1,20 +1,17 @@
 /* Chapter 4: real feature maps, each times its gate. */
-import { button, clamp, colors, drag, figure, frame, h, number, pixels, slider } from "./lib/core.js";
+import { button, clamp, colors, drag, figure, frame, h, number, pixels, slider, unpack } from "./lib/core.js";
+import css from "./rescale.css";
 
 figure("se-rescale", (root, data, self) => {
-  const { columns, levels, contrast, means } = data;
+  const { columns, contrast } = data;
+  const [means, picture, maps] = [data.means, data.picture, data.maps].map(unpack);
   const C = means.length;
-  const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const picture = bytes(data.picture);
-  const all = bytes(data.maps);
-  const size = all.length / C;
-  const maps = means.map((_, c) => all.subarray(c * size, (c + 1) * size));
-  const gates = Float64Array.from(data.gates);
+  const own = unpack(data.gates);
+  const gates = Float64Array.from(own);
   let shown = 0;
 
-  /** A map times a factor: middle gray is zero, white and black are the same for all maps. */
-  const paint = (canvas, map, factor) =>
-    pixels(canvas, map, columns, (level) => colors.map(0.5 + (0.5 * contrast * factor * (level - levels)) / levels));
+  /** A map times a factor, in the colors of signed numbers, on one scale for all maps. */
+  const paint = (canvas, map, factor) => pixels(canvas, map, columns, (u) => colors.signed(contrast * factor * u));
   const canvas = (label) => h("canvas", { role: "img", "aria-label": label });
   const low = (n) => String(n + 1).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]);
 
@@ -108,40 +105,12 @@ figure("se-rescale", (root, data, self) => {
   });
 
   root.append(
-    h(
-      "style",
-      {},
-      `
-      canvas { width: 100%; }
-      .sum { align-items: center; column-gap: 14px; display: grid; grid-template-columns: 1fr auto 1fr auto 1fr; margin: 10px auto; max-width: 640px; text-align: center; }
-      .sum > span { font-size: 14px; padding: 2px 0; }
-      .name { font-weight: 600; }
-      .part { display: inline-block; }
-      .chip { border-radius: 6px; display: inline-block; margin: 0 4px; padding: 3px 7px; }
-      .tiles { display: grid; gap: 8px; grid-template-columns: repeat(8, 1fr); }
-      .tiles label { border-radius: 6px; cursor: pointer; display: block; font-size: 13px; padding: 3px; position: relative; }
-      .tiles label:has(:checked) { box-shadow: 0 0 0 2px var(--ink); }
-      .tiles label:has(:focus-visible) { outline: 3px solid var(--focus); outline-offset: 3px; }
-      .tiles input { height: 100%; inset: 0; margin: 0; opacity: 0; pointer-events: none; position: absolute; width: 100%; }
-      .caption { display: flex; justify-content: space-between; }
-      .channel { color: var(--soft); }
-      .bar { cursor: ew-resize; padding: 6px 0; touch-action: pan-y; }
-      .track { background: var(--faint); border: 1px solid var(--soft); border-radius: 3px; height: 12px; overflow: hidden; position: relative; }
-      .track div { height: 100%; }
-      .track i { border-left: 1px dashed var(--soft); height: 100%; left: 50%; position: absolute; top: 0; }
-      @container (max-width: 520px) {
-        .tiles { gap: 4px; grid-template-columns: repeat(4, 1fr); }
-        .sum { column-gap: 6px; }
-        .wide { display: none; }
-        .part { display: block; }
-        .chip { margin: 0; padding: 3px 5px; }
-      }`,
-    ),
+    h("style", {}, css),
     h("h3", {}, "Turn the dials"),
     h(
       "p",
       { class: "note" },
-      "Middle gray is zero. Choose a channel below and drag its ",
+      "Zero is the color of the paper. Choose a channel below and drag its ",
       h("span", { class: "excitation" }, "gate"),
       ".",
     ),
@@ -174,8 +143,8 @@ figure("se-rescale", (root, data, self) => {
         h("legend", {}, "Set all gates to"),
         h(
           "div",
-          { class: "options" },
-          button({ label: "the network’s", click: () => setAll(data.gates) }),
+          { class: "row" },
+          button({ label: "the network’s", click: () => setAll(own) }),
           [
             ["1", 1],
             ["½", 0.5],
@@ -200,7 +169,11 @@ figure("se-rescale", (root, data, self) => {
     photo,
     Array.from({ length: picture.length / 3 }, (_, i) => i),
     side,
-    (i) => picture.subarray(3 * i, 3 * i + 3),
+    (i) => picture.slice(3 * i, 3 * i + 3),
   );
+  self.ontheme = () => {
+    for (const tile of tiles) tile.drawn = null;
+    draw();
+  };
   choose(0);
 });

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from typing import TYPE_CHECKING
 
-from senet_edu.explorables.lib.base import Explorable
+from senet_edu.explorables.lib.base import Explorable, pack
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,7 +15,8 @@ LEVELS = 127  # of a map's values on either side of zero: one byte a value
 class Rescale(Explorable):
     """Set the gates of real feature maps, and see the maps times their gates (equation 4).
 
-    Maps go into the page with one byte a value, on one scale for the whole stack; means and gates with four decimals.
+    Maps go into the page with one byte a value, on one scale for the whole stack; means with three
+    decimals, gates with four.
 
     Args:
         picture: the image, uint8 `(3, H, W)`.
@@ -37,24 +37,18 @@ class Rescale(Explorable):
         if gates.shape != maps.shape[:1] or not ((gates >= 0) & (gates <= 1)).all():
             raise ValueError(f"gates must be ({len(maps)},) between 0 and 1, got {gates}")
         limit = maps.abs().max().item()
-        levels = (maps / limit * LEVELS).round() + LEVELS
         super().__init__(
             {
-                "picture": _bytes(picture.permute(1, 2, 0)),
+                "picture": pack(picture.permute(1, 2, 0).flatten()),
                 "side": picture.shape[2],
-                "maps": _bytes(levels),
+                "maps": pack((maps / limit).flatten(1), LEVELS),
                 "columns": maps.shape[2],
-                "levels": LEVELS,
                 # A few values lie far out. Black and white are where 1 % of all values are beyond.
                 "contrast": round(limit / max(maps.abs().flatten().quantile(0.99).item(), 1e-3 * limit), 3),
-                "means": [round(mean, 4) for mean in maps.mean((1, 2)).tolist()],
-                "gates": [round(gate, 4) for gate in gates.tolist()],
+                "means": pack(maps.mean((1, 2)), 1000),
+                "gates": pack(gates, 10_000),
             },
             f"The {len(maps)} feature maps of a picture, each multiplied by its gate. Choose a channel, drag its gate, "
             "and compare the map before with the map after: a smaller gate makes it paler and brings its mean nearer "
             "to zero, and moves nothing in it.",
         )
-
-
-def _bytes(values: Tensor) -> str:
-    return b64encode(bytes(values.flatten().int().tolist())).decode("ascii")

@@ -1,4 +1,4 @@
-/* Chapter 2: paint a map and see what its mean, maximum and standard deviation say; beside it another map of one mean. */
+/* Chapter 2: paint a map, see its mean, maximum and standard deviation, and beside it another map of the same mean. */
 import { button, choice, colors, figure, frame, grid, h, number, pixels } from "./lib/core.js";
 
 figure("se-squeeze", (root, { side, brushes, map }, self) => {
@@ -10,7 +10,7 @@ figure("se-squeeze", (root, { side, brushes, map }, self) => {
   const numbers = {
     mean: (u) => sum(u) / count, // equation 2
     maximum: (u) => Math.max(...u),
-    "std. dev.": (u) => Math.sqrt(u.reduce((total, value) => total + (value - sum(u) / count) ** 2, 0) / (count - 1)),
+    "std. dev.": (u) => Math.sqrt(u.reduce((total, value) => total + (value - sum(u) / count) ** 2, 0) / count),
   };
   // Other maps with the sum of u, so with its mean.
   const others = {
@@ -71,7 +71,7 @@ figure("se-squeeze", (root, { side, brushes, map }, self) => {
     two.fill(0);
     others[other.value](two);
     const says = [one, two].map((u, i) => {
-      pixels(maps[i], u, side, colors.map);
+      pixels(maps[i], u, side, colors.signed);
       return Object.entries(numbers).map(([name, of], k) => {
         const value = of(u);
         bars[i].rows[k].value.textContent = number(value);
@@ -105,7 +105,7 @@ figure("se-squeeze", (root, { side, brushes, map }, self) => {
     h(
       "p",
       { class: "note" },
-      "White is 1, black is 0. Of the three numbers, only the ",
+      "Full ink is 1, the paper is 0. Of the three numbers, only the ",
       h("span", { class: "squeeze" }, "mean"),
       " goes on to the excitation.",
     ),
@@ -125,5 +125,6 @@ figure("se-squeeze", (root, { side, brushes, map }, self) => {
     ),
     cursor,
   );
+  self.ontheme = draw;
   draw();
 });

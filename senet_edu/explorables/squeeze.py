@@ -15,7 +15,7 @@ class Squeeze(Explorable):
     def __init__(self) -> None:
         square = [float(2 <= row < 6 and 2 <= column < 6) for row in range(SIDE) for column in range(SIDE)]
         super().__init__(
-            {"side": SIDE, "brushes": [["1", "white"], ["0.5", "gray"], ["0", "black"]], "map": square},
+            {"side": SIDE, "brushes": [["1", "1"], ["0.5", "½"], ["0", "0"]], "map": square},
             "Two maps with the same mean. Paint the first one: its mean, maximum and standard deviation follow, and so "
             "does the second, which keeps the mean but is arranged in another way.",
         )

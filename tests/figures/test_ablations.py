@@ -95,7 +95,7 @@ def test_dots_stand_where_the_axis_says(figure_page, runs):
             return a + (b - a) * (center(locator) - first) / (last - first)
 
         assert value(line.locator(".dot")) == pytest.approx(d.mean(), abs=near)
-        assert value(line.locator(".zero")) == pytest.approx(0, abs=near)
+        assert value(line.locator(".line")) == pytest.approx(0, abs=near)
         assert [value(seed) for seed in line.locator(".seed").all()] == pytest.approx(list(d), abs=near)
 
 

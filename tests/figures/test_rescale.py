@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from browser import signed_colors
 
 from senet_edu import SEBlock
 from senet_edu.explorables import Rescale
@@ -25,10 +26,10 @@ def gates() -> torch.Tensor:
 
 
 def pixels(page, name: str) -> torch.Tensor:
-    """The red of every pixel of a canvas, (8, 10)."""
+    """Red, green and blue of every pixel of a canvas, (8, 10, 3)."""
     canvas = page.get_by_role("img", name=name)
-    red = canvas.evaluate("(c) => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]")[::4]
-    return torch.tensor(red, dtype=torch.float32).view(8, 10)
+    data = canvas.evaluate("(c) => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]")
+    return torch.tensor(data, dtype=torch.float32).view(8, 10, 4)[..., :3]
 
 
 def mean(page, when: str) -> float:
@@ -45,11 +46,12 @@ def assert_shows(page, maps: torch.Tensor, s: torch.Tensor, channel: int) -> Non
     after = SEBlock(C).rescale(maps[None], s[None])[0]
     assert mean(page, "before") == pytest.approx(maps[channel].mean().item(), abs=0.0052)
     assert mean(page, "after") == pytest.approx(after[channel].mean().item(), abs=0.0052)
-    white = maps.abs().quantile(0.99)
-    level = 127.5 * maps.abs().max() / 127 / white  # of gray, for one step of a byte
+    most = maps.abs().quantile(0.99)
+    theme = page.locator("se-rescale").get_attribute("theme")
+    step = 255 * (maps.abs().max() / 127 / most).item()  # the scale's steepest part: 0.5 of its width for 127 levels
     for name, u in (("before", maps[channel]), ("after", after[channel])):
-        gray = (127.5 + 127.5 * u / white).clamp(0, 255)
-        torch.testing.assert_close(pixels(page, name), gray, atol=0.5 * level.item() + 0.6, rtol=0)
+        color = torch.tensor(signed_colors((u / most).numpy(), theme), dtype=torch.float32)
+        torch.testing.assert_close(pixels(page, name), color, atol=0.5 * step + 0.6, rtol=0)
     assert float(gate(page).input_value()) == pytest.approx(s[channel].item(), abs=1e-6)
     labels = [radio.get_attribute("aria-label") for radio in page.get_by_role("radio").all()]
     assert labels == [f"channel {c + 1}, gate {s[c]:.2f}" for c in range(C)]
@@ -60,7 +62,7 @@ def test_with_the_mouse(figure_page, axe, picture, maps, gates):
     own = gates.clone()
     page = figure_page(Rescale(picture, maps, gates).element())
     assert_shows(page, maps, gates, 0)
-    assert torch.equal(pixels(page, "The picture"), picture[0].float())
+    assert torch.equal(pixels(page, "The picture"), picture.permute(1, 2, 0).float())
     page.locator(".tiles label").nth(4).locator("canvas").click()
     assert_shows(page, maps, gates, 4)
 

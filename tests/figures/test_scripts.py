@@ -137,6 +137,13 @@ def test_other_html_is_stored_as_it_is() -> None:
     assert stored(html) == html
 
 
+def test_nbval_compares_what_is_stored(root: Path) -> None:
+    """A cell that is run shows its script too; both sides are compared without."""
+    from nbval.plugin import get_sanitize_patterns
+
+    assert tuple(get_sanitize_patterns((root / "tests" / "nbval.cfg").read_text(encoding="utf-8"))) == scripts.STORED
+
+
 def test_a_page_gets_each_script_once() -> None:
     figure = Squeeze().element()
     html = with_scripts(f"<se-unknown></se-unknown>{figure}<p>text</p>{figure}", lambda name: f"[{name}]")

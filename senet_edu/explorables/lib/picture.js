@@ -5,9 +5,9 @@
      picture.name     of the sample, "" for the reader's own
      picture.choose(name)
 
-   `samples` have {name, about, pixels: base64 of RGB}; `changed` is called after every change, also for each frame of the
-   camera (`picture.live` is true then). The elements `thumbs`, `panel` and `under` go where the figure wants them. */
-import { button, choice, clamp, frame, grid, h, pixels } from "./core.js";
+   `samples` have {name, about, pixels: RGB, packed}; `changed` is called after every change, also for each frame of
+   the camera (`picture.live` is true then). The figure places the elements `thumbs`, `panel` and `under`. */
+import { button, choice, clamp, frame, grid, h, pixels, unpack } from "./core.js";
 
 export const makePicture = ({ host, samples, changed }) => {
   const SIDE = 32,
@@ -41,6 +41,7 @@ export const makePicture = ({ host, samples, changed }) => {
         image.data[4 * i + c] = sum / (k * k); // the array rounds
       }
   };
+  const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}.`;
   const show = (name, what) => {
     picture.name = name;
     about = what;
@@ -52,15 +53,15 @@ export const makePicture = ({ host, samples, changed }) => {
         : `The picture as the network sees it: ${what}`,
     );
     thumbs.childNodes.forEach((thumb, i) => thumb.setAttribute("aria-pressed", String(samples[i].name === name)));
-    if (!picture.live)
-      note.textContent = `${what[0].toUpperCase()}${what.slice(1)}. The network sees 32 × 32 pixels. Drop or paste your own.`;
+    if (!picture.live) note.textContent = `${sentence(what)} The network sees 32 × 32 pixels. Drop or paste your own.`;
     changed();
   };
 
   const choose = (name) => {
     const sample = samples.find((one) => one.name === name) ?? samples[0];
+    turn++;
     stop();
-    for (let i = 0; i < SIDE * SIDE; i++) image.data.set(sample.rgb.subarray(3 * i, 3 * i + 3), 4 * i);
+    for (let i = 0; i < SIDE * SIDE; i++) image.data.set(sample.rgb.slice(3 * i, 3 * i + 3), 4 * i);
     show(sample.name, sample.about);
     fillPad();
   };
@@ -76,14 +77,17 @@ export const makePicture = ({ host, samples, changed }) => {
     reduce(context, k);
     show("", what);
   };
+  let turn = 0; // a picture that was chosen while a file was read stays
   const open = async (file) => {
+    const mine = ++turn;
     stop();
     try {
       const bitmap = await createImageBitmap(file);
+      if (mine !== turn) return;
       take(bitmap, bitmap.width, bitmap.height, "your picture");
       fillPad();
     } catch {
-      note.textContent = "This file could not be read as a picture. Try a PNG or a JPEG.";
+      if (mine === turn) note.textContent = "This file could not be read as a picture. Try a PNG or a JPEG.";
     }
   };
 
@@ -97,6 +101,7 @@ export const makePicture = ({ host, samples, changed }) => {
     camera.textContent = "Camera";
   };
   const start = async () => {
+    turn++;
     if (stream) return (stop(), show("", "a picture of your camera"));
     const instead = "Files and drawings work, too.";
     if (!navigator.mediaDevices)
@@ -215,12 +220,12 @@ export const makePicture = ({ host, samples, changed }) => {
     { class: "thumbs", role: "group", "aria-label": "Sample pictures" },
     samples.map((sample) => {
       const canvas = h("canvas");
-      sample.rgb = Uint8Array.from(atob(sample.pixels), (c) => c.charCodeAt(0));
+      sample.rgb = unpack(sample.pixels);
       pixels(
         canvas,
         Array.from({ length: SIDE * SIDE }, (_, i) => i),
         SIDE,
-        (i) => sample.rgb.subarray(3 * i, 3 * i + 3),
+        (i) => sample.rgb.slice(3 * i, 3 * i + 3),
       );
       return h(
         "button",
@@ -242,8 +247,8 @@ export const makePicture = ({ host, samples, changed }) => {
       if (![...event.dataTransfer.types].includes("Files")) return;
       event.preventDefault();
       host.classList.toggle("over", type === "dragover");
-      const dropped = type === "drop" && imageIn(event.dataTransfer);
-      if (dropped) open(dropped);
+      // What is no image is opened, too: that says so.
+      if (type === "drop") open(imageIn(event.dataTransfer) ?? event.dataTransfer.files[0]);
     });
   document.addEventListener("paste", (event) => {
     const typing = event.composedPath()[0].closest?.("input, textarea, [contenteditable]");
