@@ -4,7 +4,10 @@ import { clamp, colors, h, number } from "./core.js";
 /** `input(channel, value)` gets a new gate; Delete gives the own one back: value null. */
 export const faders = ({ input }) => {
   const box = h("div", { class: "faders", role: "group", "aria-label": "Gates, one slider a channel" });
-  let cells = [], values = [], own = [], chosen = 0;
+  let cells = [],
+    values = [],
+    own = [],
+    chosen = 0;
   const choose = (c, focus) => {
     chosen = clamp(c, 0, cells.length - 1);
     cells.forEach(({ cell }, i) => (cell.tabIndex = i === chosen ? 0 : -1));
@@ -24,7 +27,20 @@ export const faders = ({ input }) => {
     cells = Array.from({ length: count }, (_, c) => {
       const [fill, mark, grip] = ["fill", "mark", "grip"].map((kind) => h("i", { class: kind }));
       const tube = h("div", { class: "tube" }, fill, mark, grip);
-      const cell = h("div", { class: "fader", role: "slider", "aria-orientation": "vertical", "aria-valuemin": 0, "aria-valuemax": 1, "aria-label": `channel ${c}`, onkeydown: key }, tube, h("span", {}, String(c)));
+      const cell = h(
+        "div",
+        {
+          class: "fader",
+          role: "slider",
+          "aria-orientation": "vertical",
+          "aria-valuemin": 0,
+          "aria-valuemax": 1,
+          "aria-label": `channel ${c}`,
+          onkeydown: key,
+        },
+        tube,
+        h("span", {}, String(c)),
+      );
       const set = (event) => {
         const { top, height } = tube.getBoundingClientRect();
         input(c, clamp(1 - (event.clientY - top) / height, 0, 1));

@@ -10,7 +10,15 @@ export const pad = ({ value, input }) => {
   let exact = null; // three numbers that lie on no point of the pad
   const handle = h("i");
   const slide = (name, max, says) =>
-    h("div", { role: "slider", class: "hidden", tabindex: 0, "aria-label": name, "aria-valuemin": 0, "aria-valuemax": max, onkeydown: says });
+    h("div", {
+      role: "slider",
+      class: "hidden",
+      tabindex: 0,
+      "aria-label": name,
+      "aria-valuemin": 0,
+      "aria-valuemax": max,
+      onkeydown: says,
+    });
   const rgb = () => exact ?? color(hue, strength);
   const show = () => {
     const [x, y] = [hue / 360, MARGIN + (1 - 2 * MARGIN) * strength];
@@ -28,16 +36,30 @@ export const pad = ({ value, input }) => {
   const key = (step, page, least, most, change) => (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     const by = {
-      ArrowLeft: -step, ArrowDown: -step, ArrowRight: step, ArrowUp: step,
-      PageDown: -page, PageUp: page, Home: least, End: most,
+      ArrowLeft: -step,
+      ArrowDown: -step,
+      ArrowRight: step,
+      ArrowUp: step,
+      PageDown: -page,
+      PageUp: page,
+      Home: least,
+      End: most,
     }[event.key];
     if (by === undefined) return;
     event.preventDefault();
     change(by);
   };
   const sliders = [
-    slide("hue", 360, key(10, 40, -360, 360, (by) => set(hue + by, strength, true))),
-    slide("strength", 1, key(0.05, 0.2, -1, 1, (by) => set(hue, strength + by, true))),
+    slide(
+      "hue",
+      360,
+      key(10, 40, -360, 360, (by) => set(hue + by, strength, true)),
+    ),
+    slide(
+      "strength",
+      1,
+      key(0.05, 0.2, -1, 1, (by) => set(hue, strength + by, true)),
+    ),
   ];
   const box = h("div", { class: "pad", role: "group", "aria-label": "Lamp" }, handle, sliders);
 

@@ -12,9 +12,14 @@ export const pair = (options, changed) => {
   const se = layers.length ? { reduction, layers, squeeze, gate } : null;
   const nets = { plain: trainee({ ...shared, channels: options.plain }), se: trainee({ ...shared, se }) };
   const runs = { plain: [], se: [] };
-  let timer, started, spent = 0, open = true;
+  let timer,
+    started,
+    spent = 0,
+    open = true;
   const both = {
-    nets, runs, options,
+    nets,
+    runs,
+    options,
     running: false,
     done: false,
     blown: false,
@@ -27,7 +32,8 @@ export const pair = (options, changed) => {
     /** What "400 steps" takes here: { plain, se } with count, kernel, speed. */
     ready: Promise.all([nets.plain.ready, nets.se.ready]).then(([plain, se]) => ({ plain, se })),
     /** Weights that were trained before: nothing is left to train. */
-    load: (weights) => Promise.all([nets.plain.load(weights.plain), nets.se.load(weights.se)]).then(() => (both.done = true)),
+    load: (weights) =>
+      Promise.all([nets.plain.load(weights.plain), nets.se.load(weights.se)]).then(() => (both.done = true)),
     start: () => {
       if (both.running || both.done || both.blown) return;
       both.running = true;

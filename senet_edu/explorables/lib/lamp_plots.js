@@ -60,10 +60,14 @@ export const curves = ({ seek }) => {
 
   /** runs: { plain, se } and perhaps `past`, lists of losses; errors: what the labels say; marks: [{ error, name }]. */
   picture.draw = ({ width, height, narrow, total, runs, past, ends, shown, baselines, replaced, scrub, alt }) => {
-    const left = 30, right = width - (narrow ? 96 : 122), bottom = height - 20, top = 8;
+    const left = 30,
+      right = width - (narrow ? 96 : 122),
+      bottom = height - 20,
+      top = 8;
     const x = (step) => left + ((right - left) * step) / total;
     const y = (error) => top + (1 - Math.min(TOP, error) / TOP) * (bottom - top);
-    const steps = Math.max(runs.plain.length, runs.se.length), last = Math.min(runs.plain.length, runs.se.length);
+    const steps = Math.max(runs.plain.length, runs.se.length),
+      last = Math.min(runs.plain.length, runs.se.length);
     frame = { left, right, total, last, shown, scrub };
     const now = shown ?? steps;
     const parts = [];
@@ -94,28 +98,45 @@ export const curves = ({ seek }) => {
       const words = `${name === "se" ? "with SE" : "plain"} ${number(value, scrub ? 3 : 2)}`;
       labels.push({ y: y(value), x: scrub ? right + 8 : x(at) + 8, words, kind });
     }
-    if (shown !== null) parts.push(line(x(shown), top, x(shown), bottom, { stroke: "var(--ink)", "stroke-dasharray": "2 2" }));
+    if (shown !== null)
+      parts.push(line(x(shown), top, x(shown), bottom, { stroke: "var(--ink)", "stroke-dasharray": "2 2" }));
     if (replaced) {
-      const own = y(ends.se), then = y(replaced.error);
+      const own = y(ends.se),
+        then = y(replaced.error);
       parts.push(line(x(now), own - 4, x(now), then + 5, { stroke: "var(--ink)", "stroke-dasharray": "2 2" }));
-      parts.push(svg("circle", { cx: x(now), cy: then, r: 4.5, fill: "var(--card)", stroke: "var(--ink)", "stroke-width": 2 }));
+      parts.push(
+        svg("circle", { cx: x(now), cy: then, r: 4.5, fill: "var(--card)", stroke: "var(--ink)", "stroke-width": 2 }),
+      );
       labels.push({ y: then, x: right + 8, words: `${replaced.name} ${number(replaced.error, 3)}`, kind: "b" });
     }
     const beside = (side) => labels.filter((label) => label.x >= right === side);
     for (const group of [beside(true), beside(false)])
-      for (const { at, x: place, words, kind } of apart(group, narrow ? 13 : 14, bottom)) parts.push(text(place, at + 4, words, { class: kind }));
+      for (const { at, x: place, words, kind } of apart(group, narrow ? 13 : 14, bottom))
+        parts.push(text(place, at + 4, words, { class: kind }));
     if (!steps) parts.push(text(left + 14, y(0.105), "Your training is drawn here.", { class: "s hint" }));
     if (past) parts.push(text(right - 4, top + 10, `thin: ${past.name}`, { class: "s", "text-anchor": "end" }));
-    parts.push(text(left, height - 4, "step 0", { class: "s" }), text(right, height - 4, String(total), { class: "s", "text-anchor": "end" }));
+    parts.push(
+      text(left, height - 4, "step 0", { class: "s" }),
+      text(right, height - 4, String(total), { class: "s", "text-anchor": "end" }),
+    );
     chart.setAttribute("width", width);
     chart.setAttribute("height", height);
     chart.replaceChildren(...parts);
     picture.style.cursor = scrub ? "ew-resize" : "";
     picture.tabIndex = scrub ? 0 : -1;
-    const slides = scrub && { role: "slider", "aria-valuemin": 0, "aria-valuemax": last, "aria-valuenow": shown ?? last };
+    const slides = scrub && {
+      role: "slider",
+      "aria-valuemin": 0,
+      "aria-valuemax": last,
+      "aria-valuenow": shown ?? last,
+    };
     for (const name of ["aria-valuemin", "aria-valuemax", "aria-valuenow"]) picture.removeAttribute(name);
     for (const [name, value] of Object.entries(slides || { role: "img" })) picture.setAttribute(name, value);
-    if (scrub) picture.setAttribute("aria-valuetext", `step ${shown ?? last}: plain ${number(ends.plain ?? 0, 3)}, with SE ${number(ends.se ?? 0, 3)}`);
+    if (scrub)
+      picture.setAttribute(
+        "aria-valuetext",
+        `step ${shown ?? last}: plain ${number(ends.plain ?? 0, 3)}, with SE ${number(ends.se ?? 0, 3)}`,
+      );
     picture.setAttribute("aria-label", alt);
   };
   return picture;
@@ -134,8 +155,14 @@ export const bars = ({ pick }) => {
   box.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || !state?.blocks) return;
     const by = {
-      ArrowLeft: -1, ArrowRight: 1, ArrowUp: -state.count, ArrowDown: state.count,
-      PageUp: -4, PageDown: 4, Home: -1e3, End: 1e3,
+      ArrowLeft: -1,
+      ArrowRight: 1,
+      ArrowUp: -state.count,
+      ArrowDown: state.count,
+      PageUp: -4,
+      PageDown: 4,
+      Home: -1e3,
+      End: 1e3,
     }[event.key];
     if (by === undefined) return;
     event.preventDefault();
@@ -151,16 +178,43 @@ export const bars = ({ pick }) => {
 
   /** gates: a list for each block; names: of the blocks; follows(block, channel): "green". */
   box.draw = ({ width, height, gates, names, ring, follows }) => {
-    const count = gates[0]?.length ?? 0, high = height / Math.max(2, gates.length), tall = high - 20, wide = (width - 14) / Math.max(1, count);
+    const count = gates[0]?.length ?? 0,
+      high = height / Math.max(2, gates.length),
+      tall = high - 20,
+      wide = (width - 14) / Math.max(1, count);
     state = { wide, high, count, blocks: gates.length, ring };
     const parts = gates.flatMap((values, b) => {
-      const top = b * high + 3, [all, one] = [[], []];
+      const top = b * high + 3,
+        [all, one] = [[], []];
       values.forEach((value, c) => {
-        const size = clamp(tall * value, 1.5, tall), at = c * wide + 1;
+        const size = clamp(tall * value, 1.5, tall),
+          at = c * wide + 1;
         all.push(svg("rect", { x: at, y: top, width: wide - 2, height: tall, rx: 1.5, fill: "var(--faint)" }));
-        all.push(svg("rect", { x: at, y: top + tall - size, width: wide - 2, height: size, rx: 1.5, fill: css(value), stroke: "var(--edge)", "stroke-width": 0.7 }));
+        all.push(
+          svg("rect", {
+            x: at,
+            y: top + tall - size,
+            width: wide - 2,
+            height: size,
+            rx: 1.5,
+            fill: css(value),
+            stroke: "var(--edge)",
+            "stroke-width": 0.7,
+          }),
+        );
         if (b === ring[0] && c === ring[1])
-          one.push(svg("rect", { x: at - 1.5, y: top - 2.5, width: wide + 1, height: tall + 5, rx: 3, fill: "none", stroke: "var(--ink)", "stroke-width": 1.8 }));
+          one.push(
+            svg("rect", {
+              x: at - 1.5,
+              y: top - 2.5,
+              width: wide + 1,
+              height: tall + 5,
+              rx: 3,
+              fill: "none",
+              stroke: "var(--ink)",
+              "stroke-width": 1.8,
+            }),
+          );
       });
       const half = top + tall / 2;
       return [
@@ -182,7 +236,10 @@ export const bars = ({ pick }) => {
     options.forEach((option, i) => {
       const [b, c] = [Math.floor(i / count), i % count];
       const whom = follows(b, c);
-      option.setAttribute("aria-label", `gate ${c} of ${names[b]}: ${number(gates[b][c])}${whom ? `, follows ${whom}` : ""}`);
+      option.setAttribute(
+        "aria-label",
+        `gate ${c} of ${names[b]}: ${number(gates[b][c])}${whom ? `, follows ${whom}` : ""}`,
+      );
       option.setAttribute("aria-selected", String(b === ring[0] && c === ring[1]));
     });
     if (options.length) box.setAttribute("aria-activedescendant", `gate${ring[0] * count + ring[1]}`);
@@ -197,24 +254,62 @@ export const fan = () => {
   const picture = h("div", { role: "img" }, chart);
   /** lamps: of the probes; lists: the gates of each probe, flat; ring: an index; here: { lamp, gate } of the picture. */
   picture.draw = ({ width, height, lamps, lists, ring, channel, here, alt }) => {
-    const left = 24, right = width - 6, bottom = height - 4;
-    const x = (v) => left + ((v - 0.2) / 0.8) * (right - left), y = (v) => 6 + (1 - v) * (bottom - 6);
+    const left = 24,
+      right = width - 6,
+      bottom = height - 4;
+    const x = (v) => left + ((v - 0.2) / 0.8) * (right - left),
+      y = (v) => 6 + (1 - v) * (bottom - 6);
     const parts = [
       line(left, y(0.5), right, y(0.5), { stroke: "var(--soft)", "stroke-dasharray": "2 2" }),
       svg("path", { d: `M${left} 6V${bottom}H${right}`, fill: "none", stroke: "var(--line)" }),
     ];
     const xs = lamps.map((lamp) => lamp[channel]);
     for (const k of range(lists[0]?.length ?? 0)) {
-      const { at, slope } = fit(xs, lists.map((list) => list[k]));
+      const { at, slope } = fit(
+        xs,
+        lists.map((list) => list[k]),
+      );
       const [a, b] = [clamp(at(0.2), -0.02, 1.02), clamp(at(1), -0.02, 1.02)];
-      parts.push(line(x(0.2), y(a), x(1), y(b), { stroke: "var(--excitation)", "stroke-opacity": k === ring ? 0 : 0.42, "stroke-width": 1.2, "data-slope": fix(slope) }));
+      parts.push(
+        line(x(0.2), y(a), x(1), y(b), {
+          stroke: "var(--excitation)",
+          "stroke-opacity": k === ring ? 0 : 0.42,
+          "stroke-width": 1.2,
+          "data-slope": fix(slope),
+        }),
+      );
     }
     lists.forEach((list, i) => {
-      parts.push(svg("circle", { cx: fix(x(xs[i])), cy: fix(y(list[ring])), r: width < 180 ? 2.4 : 3, fill: css(list[ring]), stroke: "var(--card)", "stroke-width": 0.8 }));
+      parts.push(
+        svg("circle", {
+          cx: fix(x(xs[i])),
+          cy: fix(y(list[ring])),
+          r: width < 180 ? 2.4 : 3,
+          fill: css(list[ring]),
+          stroke: "var(--card)",
+          "stroke-width": 0.8,
+        }),
+      );
     });
-    if (here) parts.push(svg("circle", { cx: x(here.lamp[channel]), cy: y(here.gate), r: 6.5, fill: "none", stroke: "var(--ink)", "stroke-width": 2 }));
-    for (const [value, words] of [[1, "1"], [0.5, "½"], [0, "0"]])
-      parts.push(text(left - 6, y(value) + (value === 1 ? 7 : value ? 4 : 2), words, { class: "s", "text-anchor": "end" }));
+    if (here)
+      parts.push(
+        svg("circle", {
+          cx: x(here.lamp[channel]),
+          cy: y(here.gate),
+          r: 6.5,
+          fill: "none",
+          stroke: "var(--ink)",
+          "stroke-width": 2,
+        }),
+      );
+    for (const [value, words] of [
+      [1, "1"],
+      [0.5, "½"],
+      [0, "0"],
+    ])
+      parts.push(
+        text(left - 6, y(value) + (value === 1 ? 7 : value ? 4 : 2), words, { class: "s", "text-anchor": "end" }),
+      );
     chart.setAttribute("width", width);
     chart.setAttribute("height", height);
     chart.replaceChildren(...parts);
@@ -225,8 +320,12 @@ export const fan = () => {
 
 /** The line of least squares through points. */
 export const fit = (xs, ys) => {
-  const n = xs.length, mx = xs.reduce((a, b) => a + b, 0) / n, my = ys.reduce((a, b) => a + b, 0) / n;
-  let both = 0, square = 0, other = 0;
+  const n = xs.length,
+    mx = xs.reduce((a, b) => a + b, 0) / n,
+    my = ys.reduce((a, b) => a + b, 0) / n;
+  let both = 0,
+    square = 0,
+    other = 0;
   xs.forEach((v, i) => {
     both += (v - mx) * (ys[i] - my);
     square += (v - mx) ** 2;
@@ -241,11 +340,14 @@ export const swing = (lists) => {
   const count = lists[0]?.length ?? 0;
   if (!count) return 0;
   const quantile = (sorted, q) => {
-    const place = q * (sorted.length - 1), low = Math.floor(place);
+    const place = q * (sorted.length - 1),
+      low = Math.floor(place);
     return sorted[low] + (place - low) * ((sorted[low + 1] ?? sorted[low]) - sorted[low]);
   };
-  return range(count).reduce((sum, k) => {
-    const sorted = lists.map((list) => list[k]).sort((a, b) => a - b);
-    return sum + quantile(sorted, 0.95) - quantile(sorted, 0.05);
-  }, 0) / count;
+  return (
+    range(count).reduce((sum, k) => {
+      const sorted = lists.map((list) => list[k]).sort((a, b) => a - b);
+      return sum + quantile(sorted, 0.95) - quantile(sorted, 0.05);
+    }, 0) / count
+  );
 };

@@ -63,7 +63,22 @@ export const factor = (from, to) => {
 };
 
 /** The verdict below. plain, se: errors on new pictures; `measured`: { lost, seeds }, how often SE did not win. */
-export const verdict = ({ phase, plain, se, gates, replaced, photo, here, hand, swing, start, gray, max, measured, shown }) => {
+export const verdict = ({
+  phase,
+  plain,
+  se,
+  gates,
+  replaced,
+  photo,
+  here,
+  hand,
+  swing,
+  start,
+  gray,
+  max,
+  measured,
+  shown,
+}) => {
   if (phase !== "done" || plain === undefined || se === undefined) return "";
   if (gates === "hand" && here) return `By hand **${off(hand)}**. Its own gates, at one look: **${off(here.own)}**.`;
   if (photo && here) {
@@ -96,7 +111,10 @@ export const onThisPicture = (here, plain, se) =>
 export const status = ({ phase, steps, total, speed, seconds, seed, batch }) => {
   const rate = seconds > 0.2 ? ` · ${Math.round((batch * steps) / seconds / 10) * 10} pictures a second` : "";
   const comma = rate.replace(/(\d)(\d{3}) /, "$1,$2 ");
-  if (phase === "done") return seconds ? `${steps} steps in ${number(seconds, 1)} s · seed ${seed}${comma}` : `${steps} steps, seed ${seed}`;
+  if (phase === "done")
+    return seconds
+      ? `${steps} steps in ${number(seconds, 1)} s · seed ${seed}${comma}`
+      : `${steps} steps, seed ${seed}`;
   if (phase !== "rest") return `step ${steps} of ${total}${comma}`;
   if (!speed) return `${total} steps, in this page`;
   const about = Math.max(total / 80, total / speed);

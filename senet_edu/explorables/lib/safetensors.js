@@ -19,7 +19,9 @@ export const safetensors = (weights, about = {}) => {
 
 /** Half-precision numbers, little-endian bytes, to a Float32Array. */
 export const halves = (bytes) => {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length), bits = new Uint32Array(1), value = new Float32Array(bits.buffer);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length),
+    bits = new Uint32Array(1),
+    value = new Float32Array(bits.buffer);
   return Float32Array.from({ length: bytes.length / 2 }, (_, i) => {
     const half = view.getUint16(2 * i, true);
     bits[0] = (half & 0x7fff) << 13; // exponent and fraction in the places of single precision; 2^112 mends the bias
@@ -31,8 +33,10 @@ export const halves = (bytes) => {
 export const unpackHalves = ({ shapes, base64 }) => {
   const all = halves(Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)));
   let at = 0;
-  return Object.fromEntries(Object.entries(shapes).map(([name, shape]) => {
-    const count = shape.reduce((a, b) => a * b);
-    return [name, { shape, data: all.slice(at, (at += count)) }];
-  }));
+  return Object.fromEntries(
+    Object.entries(shapes).map(([name, shape]) => {
+      const count = shape.reduce((a, b) => a * b);
+      return [name, { shape, data: all.slice(at, (at += count)) }];
+    }),
+  );
 };
