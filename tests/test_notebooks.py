@@ -345,6 +345,16 @@ def test_alt_text_goes_with_its_figure() -> None:
     assert execute_notebooks.normalize(notebook).cells[3].metadata["mystnb"] == {"image": {"width": "80%"}}
 
 
+def test_alt_text_is_the_first_line_and_a_figure_keeps_its_twin() -> None:
+    notebook = good_notebook()
+    (output,) = notebook.cells[3].outputs
+    output.data["text/plain"] = f'Figure: {ALT}\n  1: x "n"; 1 line'
+    output.metadata = NotebookNode({"dark": "iVBOR", "image/png": {"width": 640}, "created": "2026-01-01"})
+    cell = execute_notebooks.normalize(notebook).cells[3]
+    assert cell.metadata["mystnb"]["image"]["alt"] == ALT
+    assert cell.outputs[0].metadata == {"dark": "iVBOR", "image/png": {"width": 640}}
+
+
 def test_two_figures_in_a_cell_are_refused() -> None:
     notebook = good_notebook()
     notebook.cells[3].outputs *= 2

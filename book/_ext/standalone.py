@@ -7,7 +7,6 @@ And nothing that trips a screen reader: no empty headings of tables, no roles th
 from __future__ import annotations
 
 import importlib.util
-import json
 import re
 from hashlib import sha256
 from pathlib import Path
@@ -111,21 +110,9 @@ def add_figures(app: Sphinx, context: dict[str, Any]) -> None:
     context["body"] = scripts.with_scripts(context["body"], element)
 
 
-def tokens_css(scripts: ModuleType) -> str:
-    """The colors of senet_edu/tokens.json as custom properties of the page."""
-
-    def block(selector: str, values: dict[str, str]) -> str:
-        return f"{selector} {{\n" + "".join(f"  --se-{name}: {value};\n" for name, value in values.items()) + "}\n"
-
-    tokens = json.loads(scripts.source("../tokens.json"))
-    return block("html", tokens["light"]) + block('html[data-theme="dark"]', tokens["dark"])
-
-
 def write_figures(app: Sphinx) -> None:
     """Before the pages, which name the files with a checksum."""
     if app.builder.format == "html":
-        (Path(app.outdir) / "_static").mkdir(parents=True, exist_ok=True)
-        (Path(app.outdir) / "_static" / "tokens.css").write_text(tokens_css(app.figure_scripts), encoding="utf-8")
         for name in all_scripts(app.figure_scripts):
             path = Path(app.outdir) / "_static" / file_of(name)
             path.parent.mkdir(parents=True, exist_ok=True)

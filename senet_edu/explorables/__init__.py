@@ -10,6 +10,7 @@ from senet_edu.explorables.convolution import Convolution
 from senet_edu.explorables.excitation import Excitation
 from senet_edu.explorables.gate_map import GateMap
 from senet_edu.explorables.interventions import Interventions
+from senet_edu.explorables.lamp import Lamp, LampHero
 from senet_edu.explorables.learning import Learning
 from senet_edu.explorables.lib.base import Explorable
 from senet_edu.explorables.live import Live, load_samples
@@ -26,6 +27,8 @@ __all__ = [
     "Explorable",
     "GateMap",
     "Interventions",
+    "Lamp",
+    "LampHero",
     "Learning",
     "Live",
     "Placement",

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from browser import drawn, wait_until_said
 
-from senet_edu.ablations import REDUCED, ROWS, STANDARD
 from senet_edu.explorables import Ablations, Prediction
 from senet_edu.explorables.ablations import GROUPS, described, measured
+from senet_edu.measure.ablations import REDUCED, ROWS, STANDARD
 from senet_edu.published import PAPER_ABLATIONS, PAPER_PLAIN
 
 TABLE = "se-ablations tbody"
@@ -25,7 +25,7 @@ def runs() -> list[dict[str, Any]]:
     random = np.random.default_rng(8)
     luck = random.normal(0, 0.01, 5)
     made = []
-    for k, (name, row) in enumerate(ROWS.items()):
+    for k, name in enumerate(ROWS):
         for seed in range(5):
             accuracy = 0.55 + luck[seed] + random.normal(0.01 * (k % 3), 0.004) - 0.2 * (name == "softmax")
             made.append(
@@ -35,7 +35,7 @@ def runs() -> list[dict[str, Any]]:
                     "test_accuracy": round(accuracy, 4),
                     "parameters": 78_000 + 40 * k,
                     "multiply_adds": 3_300_000 + 500 * k * k,
-                    "about": {"recipe": asdict(REDUCED.recipe(row, seed)), "data": {"train": 12_800}},
+                    "about": {"recipe": asdict(REDUCED.recipe(name, seed)), "data": {"train": 12_800}},
                 }
             )
     return made
@@ -192,7 +192,7 @@ def test_rows_without_two_seeds_are_left_out(runs):
 
 
 def test_it_is_said_what_was_trained(runs):
-    assert described(runs) == f"ResNet-8, 12,800 images of CIFAR-10 at 16×16 pixels, {REDUCED.epochs} epochs"
+    assert described(runs) == f"ResNet-8, 12,800 images of CIFAR-10 at 16×16 pixels, {REDUCED.base.epochs} epochs"
     assert described(runs) in Ablations(runs).element().encode().decode("unicode_escape")
     assert set(GROUPS) == {row.group for row in ROWS.values()}
 

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 from browser import wait_until_said
 
+from senet_edu import store
 from senet_edu.explorables import Interventions
 from senet_edu.explorables.interventions import LABELS
-from senet_edu.zoo import load_results
 
 BLOCKS, CLASSES = "se-interventions table.by-block", "se-interventions table:not(.by-block)"
 
 
 @pytest.fixture(scope="module")
 def results() -> dict[str, Any]:
-    return load_results("interventions")
+    return store.load("interventions")
 
 
 def number(text: str) -> float:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from browser import drawn, wait_until_said
 
+from senet_edu import store
 from senet_edu.explorables import Learning
 from senet_edu.explorables.learning import LABELS
-from senet_edu.zoo import load_results
 
 FIGURE = "se-learning"
 BARS = "bars => bars.map((bar) => ['x', 'height', 'y'].map((name) => Number(bar.getAttribute(name))))"
@@ -20,7 +20,7 @@ LINES = {"distance": "distance", "spread": "spread", "at_half": "all at ½"}
 
 @pytest.fixture(scope="module")
 def results() -> dict[str, Any]:
-    return load_results("learning")
+    return store.load("learning")
 
 
 def shown(key: str, value: float) -> str:

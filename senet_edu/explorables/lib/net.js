@@ -18,12 +18,11 @@
 
    worker.js has `load`, and `worker`, which does the same without ever stalling the page. */
 
-export function seNet({ makeKernel }) {
+export function seNet(openMachine) {
   /* ---- The network */
 
   const SIDE = 32,
     STEM = 4; // the image's side; its channels in memory: red, green, blue, and one of zeros
-  const BLOCK = 8; // the output channels of a kernel
 
   /** Half-precision numbers, as a Uint16Array, to a Float32Array. */
   const decodeHalf = (halves) => {
@@ -53,42 +52,45 @@ export function seNet({ makeKernel }) {
       return dtype === "float16" ? decodeHalf(new Uint16Array(buffer)) : new Float32Array(buffer);
     };
 
-    // Where everything lies. `m`, the memory, comes into being when its size is known.
-    let m,
-      kernel,
-      name,
-      size = 0;
-    const place = (numbers) => (size += numbers) - numbers;
-    /** A map: `at` is its first pixel, `pitch` the way from row to row. Only convolved ones need the border. */
-    const makeMap = (side, channels, border) => {
-      const pitch = (side + 2 * border) * channels;
-      return { at: place((side + 2 * border) * pitch) + border * (pitch + channels), side, channels, pitch };
-    };
-    const makeConv = (name, stride) => {
-      const [outputs, inputs, width] = spec.tensors[`${name}.weight`].shape;
-      const field = width * width * Math.max(inputs, STEM);
-      return { name, stride, outputs, inputs, width, field, at: place(outputs * (1 + field)) };
+    // Where everything lies, and which kernels there are, is known before the memory, `m`, comes into being.
+    const machine = openMachine();
+    const makeConv = (name, side, stride, relu) => {
+      const [outputs, inputs, taps] = spec.tensors[`${name}.weight`].shape;
+      const stored = Math.max(inputs, STEM);
+      const kernel = machine.want("conv", { side, inputs, stored, outputs, stride, taps, relu });
+      return {
+        name,
+        outputs,
+        inputs,
+        taps,
+        kernel,
+        w: machine.place(taps * taps * inputs * outputs),
+        b: machine.place(outputs),
+      };
     };
 
-    const image = makeMap(SIDE, STEM, 1),
-      stem = makeConv("conv1", 1),
-      start = makeMap(SIDE, stem.outputs, 1);
+    const image = machine.map(SIDE, STEM),
+      stem = makeConv("conv1", SIDE, 1, true),
+      start = machine.map(SIDE, stem.outputs);
     let input = start;
     const blocks = spec.blocks.map(({ name, se, side, channels, stride }) => {
       const block = {
         name: se || name,
         se,
         input,
-        conv1: makeConv(`${name}.conv1`, stride),
-        conv2: makeConv(`${name}.conv2`, 1),
-        hidden: makeMap(side, channels, 1),
-        residual: makeMap(side, channels, 0),
-        output: makeMap(side, channels, 1),
+        conv1: makeConv(`${name}.conv1`, side, stride, true),
+        conv2: makeConv(`${name}.conv2`, side, 1, false),
+        hidden: machine.map(side, channels),
+        residual: machine.map(side, channels),
+        output: machine.map(side, channels),
+        sums: machine.want("sums", { side, channels }),
+        join: machine.want("join", { side, channels }),
+        list: machine.place(channels),
         shortcut: input,
       };
       if (spec.tensors[`${name}.downsample.0.weight`]) {
-        block.projection = makeConv(`${name}.downsample.0`, stride);
-        block.shortcut = makeMap(side, channels, 0);
+        block.projection = makeConv(`${name}.downsample.0`, side, stride, false);
+        block.shortcut = machine.map(side, channels);
       }
       if (se) (block.w1 = tensor(`${se}.fc1.weight`)), (block.w2 = tensor(`${se}.fc2.weight`));
       input = block.output;
@@ -97,62 +99,37 @@ export function seNet({ makeKernel }) {
     const last = input,
       fc = tensor("fc.weight"),
       bias = tensor("fc.bias");
-    [m, kernel, name] = makeKernel(size, simd);
+    const m = machine.open({ simd });
 
-    /** Weights (outputs, inputs, width, width), times batch norm's scale, into the order in which the kernel reads. */
-    const fill = ({ name, outputs, inputs, width, field, at }) => {
+    /** Weights (outputs, inputs, taps, taps), times batch norm's scale, into the order in which the kernel reads. */
+    const fill = ({ name, outputs, inputs, taps, w, b }) => {
       const [weight, scale, shift] = ["weight", "scale", "shift"].map((part) => tensor(`${name}.${part}`));
-      const padded = Math.max(inputs, STEM),
-        taps = width * width;
-      for (let o = 0; o < outputs; o++) {
-        const to = at + (o - (o % BLOCK)) * (1 + field) + (o % BLOCK);
-        m[to] = shift[o];
+      const area = taps * taps;
+      m.set(shift, b);
+      for (let o = 0; o < outputs; o++)
         for (let i = 0; i < inputs; i++)
-          for (let t = 0; t < taps; t++)
-            m[to + BLOCK * (1 + t * padded + i)] = weight[(o * inputs + i) * taps + t] * scale[o];
-      }
+          for (let tap = 0; tap < area; tap++)
+            m[w + (tap * inputs + i) * outputs + o] = weight[(o * inputs + i) * area + tap] * scale[o];
     };
     [stem, ...blocks.flatMap((b) => [b.conv1, b.conv2, b.projection])].forEach((conv) => conv && fill(conv));
 
-    const convolve = ({ stride, width, field, at }, input, output, floor) => {
+    const convolve = ({ kernel, taps, w, b }, input, output) => {
       net.convolutions++;
-      const C = input.channels,
-        first = input.at - (width === 3 ? input.pitch + C : 0);
-      for (let o = 0; o < output.channels; o += BLOCK)
-        for (let row = 0; row < output.side; row++)
-          kernel(
-            first + row * stride * input.pitch,
-            width * C,
-            width,
-            input.pitch,
-            stride * C,
-            at + o * (1 + field),
-            output.at + row * output.pitch + o,
-            output.channels,
-            output.side,
-            floor,
-          );
+      kernel.run(taps === 3 ? input.at : input.inside, w, b, output.inside);
     };
     /** Where the channels of the p-th pixel lie. */
-    const spot = ({ at, pitch, side, channels }, p) => at + Math.floor(p / side) * pitch + (p % side) * channels;
+    const spot = ({ inside, side, channels }, p) =>
+      inside + (Math.floor(p / side) * (side + 2) + (p % side)) * channels;
     /** The squeeze: each channel's mean. */
-    const mean = (map) => {
-      const sums = new Float64Array(map.channels),
-        area = map.side ** 2;
-      for (let p = 0; p < area; p++) for (let c = 0, at = spot(map, p); c < map.channels; c++) sums[c] += m[at + c];
-      return Float32Array.from(sums, (sum) => sum / area);
+    const mean = (map, { sums, list }) => {
+      sums.run(map.inside, list);
+      return m.slice(list, list + map.channels).map((sum) => sum / map.side ** 2);
     };
     /** Rescale, add the shortcut, ReLU. */
-    const combine = ({ residual, shortcut, output, gates }) => {
-      for (let p = 0; p < output.side ** 2; p++) {
-        const u = spot(residual, p),
-          x = spot(shortcut, p),
-          y = spot(output, p);
-        for (let c = 0; c < output.channels; c++) {
-          const sum = m[u + c] * (gates ? gates[c] : 1) + m[x + c];
-          m[y + c] = sum > 0 ? sum : 0;
-        }
-      }
+    const combine = ({ join, list, residual, shortcut, output, gates }) => {
+      if (gates) m.set(gates, list);
+      else m.fill(1, list, list + output.channels);
+      join.run(residual.inside, shortcut.inside, output.inside, list);
     };
     const partsOf = (edit) => (edit?.length ? { pin: edit } : (edit ?? {}));
     const override = (own, edit) => {
@@ -198,15 +175,15 @@ export function seNet({ makeKernel }) {
         seen = undefined; // until this image is through
         for (let p = 0; p < SIDE ** 2; p++)
           for (let c = 0; c < 3; c++) m[spot(image, p) + c] = (pixels[4 * p + c] / 255 - spec.mean[c]) / spec.std[c];
-        convolve(stem, image, start, 0);
+        convolve(stem, image, start);
       }
       for (const block of blocks) {
         if (changed) {
-          convolve(block.conv1, block.input, block.hidden, 0);
-          convolve(block.conv2, block.hidden, block.residual, -Infinity);
-          if (block.projection) convolve(block.projection, block.input, block.shortcut, -Infinity);
+          convolve(block.conv1, block.input, block.hidden);
+          convolve(block.conv2, block.hidden, block.residual);
+          if (block.projection) convolve(block.projection, block.input, block.shortcut);
           if (block.se) {
-            block.z = mean(block.residual); // squeeze
+            block.z = mean(block.residual, block); // squeeze
             const hidden = product(block.w1, block.z).map((v) => Math.max(v, 0));
             block.own = product(block.w2, hidden).map(sigmoid); // excite
           }
@@ -218,7 +195,7 @@ export function seNet({ makeKernel }) {
         }
         if (changed) combine(block);
       }
-      if (changed) logits = product(fc, mean(last)).map((v, i) => v + bias[i]);
+      if (changed) logits = product(fc, mean(last, blocks.at(-1))).map((v, i) => v + bias[i]);
       seen = Uint8Array.from(pixels);
       const top = Math.max(...logits),
         powers = logits.map((v) => Math.exp(v - top));
@@ -233,7 +210,7 @@ export function seNet({ makeKernel }) {
         maps: Object.fromEntries(maps.map((name) => [name, mapsOf(find(name))])),
       };
     };
-    const net = { spec, kernel: name, convolutions: 0, run };
+    const net = { spec, kernel: machine.name, convolutions: 0, run };
     return net;
   };
 
