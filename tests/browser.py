@@ -106,7 +106,7 @@ def page_factory(browser: Browser) -> Iterator[Callable[..., Page]]:
     problems = [problem for page in pages for problem in page.problems]
     for context in contexts:
         context.close()
-    assert problems == []
+    assert problems == [], problems
 
 
 TOKENS = json.loads((ROOT / "senet_edu" / "tokens.json").read_text(encoding="utf-8"))
