@@ -120,7 +120,10 @@ def write_figures(app: Sphinx) -> None:
 
 
 def finish_page(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """KaTeX only where there is an equation; Thebe, which starts kernels on other hosts, nowhere."""
+    """KaTeX only where there is an equation, figures' scripts where there is one; Thebe, which starts kernels on other
+    hosts, nowhere.
+    """
+    app.add_js_file("print.js", loading_method="defer")
     if doctree is not None and any(doctree.findall(lambda node: isinstance(node, nodes.math | nodes.math_block))):
         app.add_css_file("katex/katex.min.css")
         app.add_js_file("katex/katex.min.js", loading_method="defer")

@@ -1,4 +1,5 @@
-/* The lamp: a network with SE and one without learn, before the reader, to see through colored light; then whose gates? */
+/* The lamp: a network with SE and one without learn, before the reader, to see through colored light; then whose
+   gates? */
 import css from "./lamp.css";
 import { button, choice, clamp, figure, frame, h, link, number } from "./lib/core.js";
 import { faders } from "./lib/lamp_faders.js";
@@ -704,7 +705,9 @@ figure("se-lamp", (root, { open, samples, trained, measured, baselines, simd = t
       ring: index,
       channel: color,
       here: view && count ? { lamp: view.lamp, gate: flat(used)[index] } : null,
-      alt: `Gates against ${COLORS[color]} in the lamp, a line each, for 64 lamps. On average a gate swings by ${number(value)}.`,
+      alt:
+        `Gates against ${COLORS[color]} in the lamp, a line each, for 64 lamps. ` +
+        `On average a gate swings by ${number(value)}.`,
     });
     return value;
   };

@@ -1,5 +1,5 @@
-/* The panels of the lamp's figure: learning curves, gates, the fan of gates against the lamp. Each returns an element with
-   `draw(…)`; sizes are in px. */
+/* The panels of the lamp's figure: learning curves, gates, the fan of gates against the lamp. Each returns an element
+   with `draw(…)`; sizes are in px. */
 import { clamp, colors, h, number, svg } from "./core.js";
 
 const text = (x, y, content, attributes = {}) => svg("text", { x, y, ...attributes }, content);
@@ -252,7 +252,8 @@ export const bars = ({ pick }) => {
 export const fan = () => {
   const chart = svg("svg", { "aria-hidden": "true" });
   const picture = h("div", { role: "img" }, chart);
-  /** lamps: of the probes; lists: the gates of each probe, flat; ring: an index; here: { lamp, gate } of the picture. */
+  /** lamps: of the probes; lists: the gates of each probe, flat; ring: an index; here: { lamp, gate } of the
+      picture. */
   picture.draw = ({ width, height, lamps, lists, ring, channel, here, alt }) => {
     const left = 24,
       right = width - 6,
