@@ -1,4 +1,4 @@
-"""Does it help? Train every row of chapter 8's table with several seeds.
+"""Does it help? Train every row of chapter 7's table with several seeds.
 
     python -m senet_edu.measure.ablations                           # reduced, for a CPU: see `REDUCED`
     python -m senet_edu.measure.ablations --data cifar100 --rows plain se_r4 wide --seeds 5
@@ -58,9 +58,9 @@ __all__ = [
 
 HOLDS = {
     "results/ablations.jsonl": store.Holding(
-        "accuracy of each run of chapter 8’s variants", ("07_train_cifar10", "08_does_it_help")
+        "accuracy of each run of chapter 7’s variants", ("11_train_cifar10", "07_does_it_help")
     ),
-    "results/ablations_cifar100.jsonl": store.Holding("the same on CIFAR-100, a few rows", ("08_does_it_help",)),
+    "results/ablations_cifar100.jsonl": store.Holding("the same on CIFAR-100, a few rows", ("07_does_it_help",)),
 }
 
 

@@ -1,4 +1,4 @@
-"""Everything that this book wants from a GPU, in pieces of as many minutes as you have (chapters 7 and 8).
+"""Everything that this book wants from a GPU, in pieces of as many minutes as you have (chapters 11 and 7).
 
     python -m senet_edu.measure.gpu --dry-run       # what is missing, and how long it may take
     python -m senet_edu.measure.gpu --minutes 9     # does what fits, the most worth knowing first
@@ -35,13 +35,13 @@ from senet_edu.train import RECIPES, Recipe, Run, evaluate, train
 
 HOLDS = {
     "results/h200.jsonl": store.Holding(
-        "recipes on one H200, by an earlier version, run by run", ("07_train_cifar10",)
+        "recipes on one H200, by an earlier version, run by run", ("11_train_cifar10",)
     ),
-    "results/h200_speed.json": store.Holding("speeds on one H200, by an earlier version", ("07_train_cifar10",)),
-    "results/gpu.jsonl": store.Holding("speeds and recipes on a GPU, run by run", ("07_train_cifar10",)),
-    "results/ablations_full.jsonl": store.Holding("accuracy of each run of the full protocol", ("08_does_it_help",)),
+    "results/h200_speed.json": store.Holding("speeds on one H200, by an earlier version", ("11_train_cifar10",)),
+    "results/gpu.jsonl": store.Holding("speeds and recipes on a GPU, run by run", ("11_train_cifar10",)),
+    "results/ablations_full.jsonl": store.Holding("accuracy of each run of the full protocol", ("07_does_it_help",)),
     "results/ablations_full_cifar100.jsonl": store.Holding(
-        "accuracy of each run of the full protocol on CIFAR-100", ("08_does_it_help",)
+        "accuracy of each run of the full protocol on CIFAR-100", ("07_does_it_help",)
     ),
 }
 TOGETHER = 8  # networks that share a GPU

@@ -37,7 +37,7 @@ def _sizes(name: str, value: object) -> tuple[tuple[float, int], ...]:
 
 
 def _entry(default: Any, why: str, check: Check) -> Any:
-    """A field of `Recipe` that says what it is for, which help and chapter 7 show, and how its values are checked."""
+    """A field of `Recipe` that says what it is for, which help and chapter 11 show, and how its values are checked."""
     metadata = {"why": why, "check": check}
     if isinstance(default, dict):
         return field(default_factory=default.copy, metadata=metadata)
