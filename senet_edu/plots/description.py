@@ -1,8 +1,8 @@
 """What stands in a figure, in words: titles, labels, scales, legends, named ticks, and how many marks of each kind.
 
 `pytest --nbval` compares this text where it cannot compare pictures. What was measured has no place in it: numbers with
-decimals become `#`, on demand whole ones and names, too, and what is only a number is left out. So the text is the same on every
-machine and for every data set.
+decimals become `#`, on demand whole ones and names, too, and what is only a number is left out. So the text is the same
+on every machine and for every data set.
 """
 
 from __future__ import annotations

@@ -53,8 +53,8 @@ def gates_within_classes(
     first.set(ylabel="gate", xlabel=f"channel, in order of {classes[one]}")
     figure.legend(line + dots, [classes[one], classes[other]], loc="outside upper left", ncols=2)
     alt = (
-        f"Gates against channels in {len(means)} blocks for two classes, means with one standard deviation each way: one "
-        "class as a line in a band, the other as dots with bars."
+        f"Gates against channels in {len(means)} blocks for two classes, means with one standard deviation each way: "
+        "one class as a line in a band, the other as dots with bars."
     )
     return Picture(figure, alt, names=(classes[one], classes[other]))
 
