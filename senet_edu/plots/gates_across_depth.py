@@ -54,9 +54,9 @@ def gates_within_classes(
     figure.legend(line + dots, [classes[one], classes[other]], loc="outside upper left", ncols=2)
     alt = (
         f"Gates against channels in {len(means)} blocks for two classes, means with one standard deviation each way: "
-        f"{classes[one]} as a line in a band, {classes[other]} as dots with bars."
+        "one class as a line in a band, the other as dots with bars."
     )
-    return Picture(figure, alt)
+    return Picture(figure, alt, names=(classes[one], classes[other]))
 
 
 @picture
@@ -87,7 +87,7 @@ def channels_by_class(gates: Mapping[str, Tensor], labels: Tensor, classes: Sequ
     axes[0].set_yticks(range(len(classes)), classes)
     axes[0].invert_yaxis()
     alt = f"Gates of {len(gates)} channels, a row of dots for each class, the class means and the half marked."
-    return Picture(figure, alt, measured=True)
+    return Picture(figure, alt, measured=True, names=tuple(classes))
 
 
 @picture

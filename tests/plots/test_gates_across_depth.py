@@ -47,7 +47,17 @@ def test_classes_stand_in_the_order_of_the_first() -> None:
     line, dots = (line.get_ydata() for line in ax.lines if len(line.get_ydata()) == 3)
     np.testing.assert_allclose(line, [0.1, 0.5, 0.9])
     np.testing.assert_allclose(dots, [0.6, 0.3, 0.2])
-    assert "class 4 as a line in a band, class 2 as dots with bars" in picture.alt
+    (legend,) = picture.figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["class 4", "class 2"]
+
+
+def test_texts_hold_for_any_classes() -> None:
+    def drawn(classes: list[str]) -> list[str]:
+        means, s = {"layer1.0.se": torch.full((2, 4), 0.5)}, torch.rand(20, generator=torch.Generator().manual_seed(0))
+        within = plots.gates_within_classes(means, means, classes, chosen=[0, 1])
+        return [repr(within), repr(plots.channels_by_class({"channel 3": s}, torch.arange(20) % 2, classes))]
+
+    assert drawn(["cat", "striped disk"]) == drawn(["striped", "dog"])
 
 
 def test_depth_panels_show_the_summaries() -> None:
