@@ -33,7 +33,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from senet_edu.data import CLASSES, MEAN, STD
 from senet_edu.gates import find_gates
 from senet_edu.resnet import ResidualBlock, create_model
 from senet_edu.se import SEBlock
@@ -294,6 +293,8 @@ def export_browser(model: nn.Module) -> tuple[dict[str, Any], bytes]:
     Raises:
         ValueError: another architecture, or a weight that is too large for half precision.
     """
+    from senet_edu.data import CLASSES, MEAN, STD  # what reads data sets needs more libraries than what is above
+
     reductions = [module.reduction for module in model.modules() if isinstance(module, SEBlock)]
     name, placement = ("se_resnet20", "standard") if reductions else ("resnet20", "none")
     with torch.device("meta"):

@@ -37,7 +37,7 @@ def of_transformers(name: str) -> nn.Module:
             embedding_size=8, hidden_sizes=[8, 16, 24, 32], depths=[1, 1, 1, 1], groups_width=4
         )
         return library.RegNetModel(config)
-    config = library.EfficientNetConfig(width_coefficient=0.5, depth_coefficient=0.5, image_size=64)
+    config = library.EfficientNetConfig(width_coefficient=0.5, depth_coefficient=0.5, hidden_dim=640, image_size=64)
     return library.EfficientNetModel(config)
 
 
@@ -143,7 +143,7 @@ def test_gates_of_other_libraries(library: Callable[[str], nn.Module], name: str
         handle.remove()
         again = answer(model, x)
     torch.testing.assert_close(overridden, expected, rtol=1e-4, atol=1e-4 * expected.abs().max().item())
-    assert not torch.allclose(overridden, plain) and torch.equal(again, plain)
+    assert (overridden - plain).norm() > 1e-3 * plain.norm() and torch.equal(again, plain)
 
 
 @pytest.mark.parametrize(("library", "name"), WITHOUT_SE, ids=lambda value: getattr(value, "__name__", value))
