@@ -167,7 +167,7 @@ MAP: tuple[Link, ...] = (
     Link(
         "eq-2", "Equations", "(2)", "Squeeze",
         "z_c = F_{sq}(u_c) = 1/(H·W) Σ_{i,j} u_c(i, j)",
-        "senet_edu.se.global_average", ("return x.sum((2, 3))",),
+        "senet_edu.se.global_average", ("return x.sum(axes)",),
         "tests/test_se.py::test_squeezes_and_gates", ("m.mean()",),
         "The mean of one map at a time, for two squeezes and five gates.",
         "02_squeeze",
@@ -243,7 +243,7 @@ MAP: tuple[Link, ...] = (
     Link(
         "table-11", "Tables", "11", "Squeeze by the maximum",
         "z_c = max_{i,j} u_c(i, j)",
-        "senet_edu.se.SEBlock.squeeze", ("SQUEEZES[self.squeeze_by]",),
+        "senet_edu.se.SEBlock.squeeze", ('if self.squeeze_by == "max"',),
         "tests/test_se.py::test_squeezes_and_gates", ("m.max()",),
         "The maximum of one map at a time. The errors of the table are cited.",
         "02_squeeze",
@@ -251,7 +251,7 @@ MAP: tuple[Link, ...] = (
     Link(
         "table-12", "Tables", "12", "Other gates",
         "s = tanh(W_2 δ(W_1 z)), ReLU(…), …",
-        "senet_edu.se.SEBlock.__init__", ("self.gate = GATES[gate]()",),
+        "senet_edu.se.SEBlock.__init__", ("self.gate = make_activation",),
         "tests/test_se.py::test_squeezes_and_gates", ("s = GATES[gate]", "torch.tanh", "a.clamp(min=0),"),
         "Each gate by its formula. The errors of the table are cited.",
         "03_excitation", helper="GATES",
