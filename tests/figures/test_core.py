@@ -66,6 +66,14 @@ def test_no_figure_has_colors_of_its_own() -> None:
     assert {name: colors for name, colors in found.items() if colors} == {}
 
 
+def test_every_property_that_a_style_uses_is_there() -> None:
+    texts = [path.read_text(encoding="utf-8") for kind in ("*.js", "*.css") for path in scripts.FIGURES.rglob(kind)]
+    used = {name for text in texts for name in re.findall(r"var\(--([\w-]+)", text)}
+    set_here = {name for text in texts for name in re.findall(r"--([\w-]+)[\"']?[:,]", text)}
+    assert used - set_here - set(TOKENS["light"]) == set()
+    assert set(TOKENS["light"]) == set(TOKENS["dark"])
+
+
 def test_the_favicon_has_the_colors_of_the_tokens(root: Path) -> None:
     icon = (root / "book" / "assets" / "favicon.svg").read_text(encoding="utf-8")
     known = {*TOKENS["light"].values(), *TOKENS["dark"].values(), *TOKENS["gate"]}
