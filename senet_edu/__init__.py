@@ -24,7 +24,7 @@ interrupt.over()
 if TYPE_CHECKING:
     from senet_edu.data import load_cifar10, load_cifar100
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 __all__ = [
     "CBAM",
     "ECA",

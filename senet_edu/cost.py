@@ -139,9 +139,13 @@ def cost_by_module(model: nn.Module, input_size: Sequence[int], *, elementwise: 
 
 def check_size(input_size: object) -> tuple[int, ...]:
     """`(channels, height, width)`, each at least 1."""
-    if not isinstance(input_size, Sequence) or isinstance(input_size, str) or len(input_size) != 3:
-        raise ValueError(f"input_size must be (channels, height, width), each at least 1; got {input_size!r}")
-    return tuple(whole("input_size", n, least=1) for n in input_size)
+    try:
+        size = tuple(whole("input_size", n, least=1) for n in input_size)  # type: ignore[attr-defined]
+        if len(size) == 3:
+            return size
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(f"input_size must be (channels, height, width), each at least 1; got {input_size!r}")
 
 
 def cost_by_stage(model: nn.Module, input_size: Sequence[int], *, elementwise: bool = False) -> list[Cost]:

@@ -167,7 +167,7 @@ MAP: tuple[Link, ...] = (
     Link(
         "eq-2", "Equations", "(2)", "Squeeze",
         "z_c = F_{sq}(u_c) = 1/(H·W) Σ_{i,j} u_c(i, j)",
-        "senet_edu.se.global_average", ("return x.sum((2, 3))",),
+        "senet_edu.se.global_average", ("return x.sum(axes)",),
         "tests/test_se.py::test_squeezes_and_gates", ("m.mean()",),
         "The mean of one map at a time, for two squeezes and five gates.",
         "02_squeeze",
@@ -229,7 +229,7 @@ MAP: tuple[Link, ...] = (
         ("approx(PRINTED", "ResNet-50\"): 1.51"),
         "The gains in brackets of the paper’s two tables, and timm’s file. It shows that the numbers were copied "
         "rightly, not that they are right.",
-        "08_does_it_help", helper="PRINTED",
+        "07_does_it_help", helper="PRINTED",
     ),
     Link(
         "table-10", "Tables", "10", "Parameters by r",
@@ -243,7 +243,7 @@ MAP: tuple[Link, ...] = (
     Link(
         "table-11", "Tables", "11", "Squeeze by the maximum",
         "z_c = max_{i,j} u_c(i, j)",
-        "senet_edu.se.SEBlock.squeeze", ("SQUEEZES[self.squeeze_by]",),
+        "senet_edu.se.SEBlock.squeeze", ('if self.squeeze_by == "max"',),
         "tests/test_se.py::test_squeezes_and_gates", ("m.max()",),
         "The maximum of one map at a time. The errors of the table are cited.",
         "02_squeeze",
@@ -251,7 +251,7 @@ MAP: tuple[Link, ...] = (
     Link(
         "table-12", "Tables", "12", "Other gates",
         "s = tanh(W_2 δ(W_1 z)), ReLU(…), …",
-        "senet_edu.se.SEBlock.__init__", ("self.gate = GATES[gate]()",),
+        "senet_edu.se.SEBlock.__init__", ("self.gate = make_activation",),
         "tests/test_se.py::test_squeezes_and_gates", ("s = GATES[gate]", "torch.tanh", "a.clamp(min=0),"),
         "Each gate by its formula. The errors of the table are cited.",
         "03_excitation", helper="GATES",
@@ -262,7 +262,7 @@ MAP: tuple[Link, ...] = (
         "senet_edu.resnet.ResNet.__init__", ("if stages is None or i in stages",),
         "tests/test_resnet.py::test_parameters_by_stage", ("25.6), ((2,), 25.7), ((3,), 26.4)",),
         "The millions of parameters that the paper prints. The errors are cited.",
-        "08_does_it_help",
+        "07_does_it_help",
     ),
     Link(
         "table-15", "Tables", "15", "SE behind the 3×3",
@@ -278,7 +278,7 @@ MAP: tuple[Link, ...] = (
         "senet_edu.relatives.NoSqueeze.logits", ("return self.conv2",),
         "tests/test_relatives.py::test_no_squeeze_is_its_formula", ("hidden = np.maximum", "gates = sigmoid"),
         "The formula at every pixel, with NumPy. The errors are cited.",
-        "11_relatives",
+        "10_relatives",
     ),
     Link(
         "figure-2", "Figures", "2", "SE-Inception",
@@ -314,7 +314,7 @@ MAP: tuple[Link, ...] = (
         "tests/analysis/test_statistics.py::test_means_and_spreads_are_those_of_numpy_class_by_class",
         ("class_means(gates",),
         "NumPy’s mean, class by class. The paper’s curves are of ImageNet; ours are of our own network.",
-        "09_gates_across_depth",
+        "08_gates_across_depth",
     ),
     Link(
         "figure-7", "Figures", "7", "Spread inside a class",
@@ -323,7 +323,7 @@ MAP: tuple[Link, ...] = (
         "tests/analysis/test_statistics.py::test_means_and_spreads_are_those_of_numpy_class_by_class",
         ("within_class_spread(gates",),
         "NumPy’s standard deviation, class by class.",
-        "09_gates_across_depth",
+        "08_gates_across_depth",
     ),
     Link(
         "field", "This book", "receptive field", "What a value can see",
@@ -340,7 +340,7 @@ MAP: tuple[Link, ...] = (
         "tests/measure/test_intervals.py::test_interval_covers_the_truth_nineteen_times_in_twenty",
         ("hits += ", "- 0.95"),
         "Twelve thousand invented experiments whose true difference is known: the interval must hold it in 95 of 100.",
-        "08_does_it_help",
+        "07_does_it_help",
     ),
     Link(
         "eta", "This book", "η²", "Share of the class in a gate",
@@ -349,7 +349,7 @@ MAP: tuple[Link, ...] = (
         "tests/analysis/test_statistics.py::test_class_share_is_what_a_regression_on_the_class_explains",
         ("lstsq", "residual.var(0)"),
         "R² of a regression on the class, by least squares.",
-        "09_gates_across_depth",
+        "08_gates_across_depth",
     ),
     Link(
         "effect", "This book", "interval over images", "A change in accuracy",
@@ -357,7 +357,7 @@ MAP: tuple[Link, ...] = (
         "senet_edu.analysis.effect", ("d = now.mean(0)", "margin=1.96"),
         "tests/analysis/test_interventions.py::test_effect_is_that_of_mcnemar", ("1.96 * np.sqrt(12 + 5",),
         "McNemar’s count by hand: of 50 answers, 12 break and 5 are mended.",
-        "10_are_gates_explanations",
+        "09_are_gates_explanations",
     ),
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""What chapter 13 says of the book, held to the repository: files, code, tests and chapters."""
+"""What chapter 14 says of the book, held to the repository: files, code, tests and chapters."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def chapters(root: Path) -> dict[str, str]:
     for path in sorted((root / "book").glob("*.ipynb")):
         cells = nbformat.read(path, as_version=4).cells
         found[path.stem] = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
-    return {name: code for name, code in found.items() if name != "13_reproduce"}
+    return {name: code for name, code in found.items() if name != "14_reproduce"}
 
 
 # Records
@@ -200,5 +200,5 @@ def test_formulas(formula: str, html: str, spoken: str) -> None:
 
 def test_chapters_by_number() -> None:
     assert chapter_title("00_one_minute") == "chapter 0"
-    assert chapter_title("07_train_cifar10", "08_does_it_help") == "chapters 7, 8"
+    assert chapter_title("11_train_cifar10", "07_does_it_help") == "chapters 7, 11"
     assert chapter_title() == "no chapter"

@@ -1,4 +1,4 @@
-"""Chapter 8: a prediction to commit to, and the runs that decide it."""
+"""Chapter 7: a prediction to commit to, and the runs that decide it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-/* Chapter 9: mean gates, class by channel, block by block; lines of a class; numbers by depth. All views are linked. */
+/* Chapter 8: mean gates, class by channel, block by block; lines of a class; numbers by depth. All views are linked. */
 
 import css from "./gate_map.css";
 import {

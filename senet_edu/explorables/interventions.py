@@ -1,4 +1,4 @@
-"""Chapter 10: what the answers do when gates are replaced."""
+"""Chapter 9: what the answers do when gates are replaced."""
 
 from __future__ import annotations
 

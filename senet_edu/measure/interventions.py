@@ -1,4 +1,4 @@
-"""Measure what happens to the answers of the shipped SE-ResNet-20 when its gates are replaced (chapter 10).
+"""Measure what happens to the answers of the shipped SE-ResNet-20 when its gates are replaced (chapter 9).
 
     python -m senet_edu.measure.interventions                           # all 10,000 test images
     python -m senet_edu.measure.interventions --images 250 --out /tmp   # a small part, to try something out
@@ -40,7 +40,7 @@ from senet_edu.zoo import load_pretrained
 
 HOLDS = {
     "results/interventions.json": store.Holding(
-        "accuracy after gates were replaced, by block and class", ("10_are_gates_explanations",)
+        "accuracy after gates were replaced, by block and class", ("09_are_gates_explanations",)
     ),
 }
 

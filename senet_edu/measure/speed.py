@@ -1,7 +1,7 @@
-"""Images per second of our training loop and of the common one: same network, same machine, taking turns (chapter 7).
+"""Images per second of our training loop and of the common one: same network, same machine, taking turns (chapter 11).
 
     python -m senet_edu.measure.speed               # prints, and keeps nothing
-    python -m senet_edu.measure.speed --store       # what chapter 7 shows; on an idle machine
+    python -m senet_edu.measure.speed --store       # what chapter 11 shows; on an idle machine
 
 `ours` is `senet_edu.train.train` itself, which reports each epoch's speed: augmentation, forward and backward pass,
 optimizer and schedule of SE-ResNet-20 (r = 4) on 32 x 32 images, in the precision that it chooses for this machine.
@@ -46,7 +46,7 @@ from senet_edu.resnet import create_model
 from senet_edu.train import RECIPES, Recipe, Run, train
 
 HOLDS = {
-    "results/training_speed.json": store.Holding("training images per second, two loops", ("07_train_cifar10",)),
+    "results/training_speed.json": store.Holding("training images per second, two loops", ("11_train_cifar10",)),
 }
 
 RECIPE = RECIPES["laptop"].recipe

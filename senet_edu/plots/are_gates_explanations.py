@@ -78,7 +78,7 @@ def intervention_verdicts(results: Mapping[str, Any]) -> list[Verdict]:
     Where nothing else is said, "yes" needs a fall whose interval stays clear of zero.
 
     Args:
-        results: of `senet_edu.zoo.load_results("interventions")`.
+        results: of `senet_edu.store.load("interventions")`.
     """
     blocks = results["blocks"]
 

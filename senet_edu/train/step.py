@@ -66,6 +66,8 @@ class Shared:
         steps = torch.arange(self.side, device=device)
         self.rows, self.cols = (steps * self.wide).view(1, -1, 1), steps.view(1, 1, -1)
         self.test_images, self.test_labels = data.test_images.to(device), data.test_labels.to(device)
+        if device.type == "cuda":  # the streams of the networks do not wait for this one
+            torch.cuda.synchronize(device)
 
     def crops(self, start: Tensor, sign: Tensor) -> Tensor:
         """Normalized crops `(B, 3, side, side)`, channels-last.

@@ -1,4 +1,4 @@
-"""The figures of chapter 8 in a real browser, on runs that nobody measured; what they say is compared with NumPy."""
+"""The figures of chapter 7 in a real browser, on runs that nobody measured; what they say is compared with NumPy."""
 
 from __future__ import annotations
 

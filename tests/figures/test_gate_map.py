@@ -1,4 +1,4 @@
-"""The figure of chapter 9 in a real browser; its numbers are compared with PyTorch's."""
+"""The figure of chapter 8 in a real browser; its numbers are compared with PyTorch's."""
 
 import pytest
 import torch

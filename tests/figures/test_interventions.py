@@ -1,4 +1,4 @@
-"""The figure of chapter 10 in a real browser; what it says is compared with the stored measurement."""
+"""The figure of chapter 9 in a real browser; what it says is compared with the stored measurement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figure of chapter 13 in a real browser; what it shows is compared with the sources and the records."""
+"""The figure of chapter 14 in a real browser; what it shows is compared with the sources and the records."""
 
 from __future__ import annotations
 

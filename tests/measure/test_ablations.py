@@ -26,7 +26,7 @@ from senet_edu.data import normalize, procedural
 from senet_edu.gates import find_gates, override_gates, record_gates
 from senet_edu.measure import ablations
 from senet_edu.measure.ablations import FULL, MANY, REDUCED, ROWS, STANDARD, accuracies, missing, same_making
-from senet_edu.measure.pool import run_all
+from senet_edu.measure.pool import train_many
 from senet_edu.train import Recipe, evaluate, train
 
 PROTOCOLS = pytest.mark.parametrize("protocol", [REDUCED, FULL], ids=lambda protocol: protocol.name)
@@ -167,8 +167,11 @@ def test_a_run_of_another_recipe_is_not_one_of_this_protocol() -> None:
 
 
 @pytest.fixture(scope="module")
-def lines() -> list[dict[str, Any]]:
-    return ablations.run(TINY, STANDARD, 0, "procedural", "cpu", "typed", 2)
+def lines(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("results")
+    options = {"workers": 2, "folder": folder, "command": "typed", "progress": False}
+    assert ablations.measure(TINY, "procedural", [STANDARD, "frozen"], 1, **options) == []
+    return ablations.load(TINY, "procedural", folder=folder)
 
 
 def test_a_run_says_all_that_made_it(lines: list[dict[str, Any]]) -> None:
@@ -295,27 +298,24 @@ def test_it_goes_on_where_it_stopped(command: Callable[..., subprocess.Popen], t
     assert process.returncode == 1 and "has a run of another protocol, plain, seed 0: move it away" in errors
 
 
-def test_a_run_that_fails_does_not_cost_the_others() -> None:
-    kept: list[str] = []
-    jobs = {name: (name,) for name in ("wild", "plain")}
-    assert run_all(plain_or_error, jobs, 1, kept.append, progress=False) == ["wild: no such row"]
-    assert kept == ["plain"]
-
-
-def plain_or_error(name: str) -> str:
-    if name == "wild":
-        raise ValueError("no such row")
-    return name
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_a_run_that_fails_does_not_cost_the_others(at_once: int) -> None:
+    wild, sound = (TINY.recipe("plain", seed) for seed in (0, 1))
+    wild = replace(wild, model_options={"no_such": 1})
+    found = {}
+    done = train_many([wild, sound], data=procedural(16, 10), at_once=at_once, on_run=found.__setitem__, progress=False)
+    assert isinstance(done[0], ValueError) and "no_such" in str(done[0])
+    assert done[1].history[-1]["epoch"] == 1 and found == dict(enumerate(done))
 
 
 @pytest.mark.parametrize("everybody", [True, False], ids=["Ctrl-C", "SIGKILL of the parent"])
 def test_workers_end_with_the_command(command: Callable[..., subprocess.Popen], everybody: bool) -> None:
-    process = command("--rows", "plain", "--seeds", "2", epochs=100_000)
+    process = command("--workers", "2", "--rows", "plain", "--seeds", "2", epochs=100_000)
     workers = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     if not workers.exists():
         process.kill()
         pytest.skip("this system does not list the children of a process")
-    while len(workers.read_text().split()) < 2:  # a worker, and Python's own resource tracker
+    while len(workers.read_text().split()) < 3:  # workers, and Python's own resource tracker
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.1)
     time.sleep(8)  # for it to import torch and to train

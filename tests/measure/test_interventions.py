@@ -1,4 +1,4 @@
-"""What chapter 10 shows of replaced gates: the stored measurement, in agreement with itself, and its maker."""
+"""What chapter 9 shows of replaced gates: the stored measurement, in agreement with itself, and its maker."""
 
 from __future__ import annotations
 

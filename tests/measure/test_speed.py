@@ -1,4 +1,4 @@
-"""The two loops that chapter 7 compares do the same work, and the comparison is counted rightly."""
+"""The two loops that chapter 11 compares do the same work, and the comparison is counted rightly."""
 
 from __future__ import annotations
 

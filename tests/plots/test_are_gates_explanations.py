@@ -9,9 +9,8 @@ import pytest
 import torch
 from pictures import assert_sound
 
-from senet_edu import plots
+from senet_edu import plots, store
 from senet_edu.plots import Picture
-from senet_edu.zoo import load_results
 
 
 def pictures() -> dict[str, Picture]:
@@ -91,9 +90,9 @@ def test_of_several_is_bonferroni() -> None:
 
 
 def test_the_table_of_the_shipped_measurement() -> None:
-    table = plots.interventions_table(load_results("interventions"))
+    table = plots.interventions_table(store.load("interventions"))
     assert len(table.rows) == 8 and {row[-1] for row in table.rows} <= {"yes", "no"}
-    stored = load_results("interventions")["interventions"]["mean"]["places"]["all"]["change"]
+    stored = store.load("interventions")["interventions"]["mean"]["places"]["all"]["change"]
     assert table.rows[0][2].startswith(f"{100 * stored:+.1f}".replace("-", "\N{MINUS SIGN}"))
 
 

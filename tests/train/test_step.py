@@ -15,7 +15,7 @@ from training_tools import SIDE, STEPS, TINY, HostFree, tape, weights, without_t
 from senet_edu import machine
 from senet_edu.data import MEAN, STD, ImageData, crop_flip, draw_shifts, normalize, pad, procedural
 from senet_edu.gates import record_gates
-from senet_edu.train import Recipe, train
+from senet_edu.train import Recipe, train, train_many
 from senet_edu.train import step as module
 from senet_edu.train.step import WARM, Shared, Step
 
@@ -392,12 +392,23 @@ def test_one_compilation_a_size_serves_all_networks_of_one_kind(
     monkeypatch.setattr(torch, "compile", lambda f, **options: compile_with(f, backend=backend, **options))
     torch._dynamo.reset()
     recipe = replace(TINY, compile=True, sizes=((0.0, 8), (0.5, 12)))
-    shared = Shared(data, torch.device("cpu"))
-    for seed in range(3):
-        walk(Step(shared, replace(recipe, seed=seed)))
+    train_many([replace(recipe, seed=seed) for seed in range(3)], data=data, at_once=1, progress=False)
     assert len(compiled) == 2
-    eager = walk(Step(shared, replace(recipe, seed=2, compile=False)))
-    assert torch.equal(walk(Step(shared, replace(recipe, seed=2)))[-1], eager[-1])
+    eager = train(replace(recipe, seed=2, compile=False), data=data, progress=False)
+    assert torch.equal(weights(train(replace(recipe, seed=2), data=data, progress=False).model), weights(eager.model))
+    assert len(compiled) == 2
+
+
+def test_more_kinds_of_networks_than_pytorch_compiles_by_itself(data: ImageData, monkeypatch) -> None:
+    compile_with = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda f, **options: compile_with(f, backend="eager", **options))
+    torch._dynamo.reset()
+    limit = torch._dynamo.config.recompile_limit
+    monkeypatch.setattr(torch._dynamo.config, "recompile_limit", 1)
+    sizes = tuple((share / 4, side) for share, side in enumerate((8, 10, 12)))
+    recipe = replace(TINY, model="resnet8", model_options={}, epochs=4, compile=True, sizes=sizes)
+    train(recipe, data=data, progress=False)
+    assert torch._dynamo.config.recompile_limit == 1 < limit
     torch._dynamo.reset()
 
 

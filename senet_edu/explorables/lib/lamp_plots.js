@@ -59,9 +59,23 @@ export const curves = ({ seek }) => {
   });
 
   /** runs: { plain, se } and perhaps `past`, lists of losses; errors: what the labels say; marks: [{ error, name }]. */
-  picture.draw = ({ width, height, narrow, total, runs, past, ends, shown, baselines, replaced, scrub, alt }) => {
+  picture.draw = ({
+    width,
+    height,
+    narrow,
+    total,
+    runs,
+    past,
+    ends,
+    shown,
+    baselines,
+    replaced,
+    scrub,
+    exact,
+    alt,
+  }) => {
     const left = 30,
-      right = width - (narrow ? 96 : 122),
+      right = width - (narrow ? 102 : 122),
       bottom = height - 20,
       top = 8;
     const x = (step) => left + ((right - left) * step) / total;
@@ -69,7 +83,7 @@ export const curves = ({ seek }) => {
     const steps = Math.max(runs.plain.length, runs.se.length),
       last = Math.min(runs.plain.length, runs.se.length);
     frame = { left, right, total, last, shown, scrub };
-    const now = shown ?? steps;
+    const now = shown ?? (steps || total);
     const parts = [];
     for (const value of [0, 0.1, 0.2, 0.3]) {
       parts.push(line(left, y(value), right, y(value), { stroke: "var(--faint)" }));
@@ -92,11 +106,11 @@ export const curves = ({ seek }) => {
     for (const [name, stroke, thick, r, kind] of lines) {
       path(runs[name], { stroke, "stroke-width": thick });
       const value = ends[name];
-      if (value === undefined || !runs[name].length) continue;
-      const at = Math.min(now, runs[name].length);
+      if (value === undefined) continue;
+      const at = runs[name].length ? Math.min(now, runs[name].length) : total; // trained before: no curve, an end
       parts.push(svg("circle", { cx: x(at), cy: y(value), r, fill: stroke }));
-      const words = `${name === "se" ? "with SE" : "plain"} ${number(value, scrub ? 3 : 2)}`;
-      labels.push({ y: y(value), x: scrub ? right + 8 : x(at) + 8, words, kind });
+      const words = `${name === "se" ? "with SE" : "plain"} ${number(value, exact ? 3 : 2)}`;
+      labels.push({ y: y(value), x: exact ? right + 8 : x(at) + 8, words, kind });
     }
     if (shown !== null)
       parts.push(line(x(shown), top, x(shown), bottom, { stroke: "var(--ink)", "stroke-dasharray": "2 2" }));
@@ -113,7 +127,7 @@ export const curves = ({ seek }) => {
     for (const group of [beside(true), beside(false)])
       for (const { at, x: place, words, kind } of apart(group, narrow ? 13 : 14, bottom))
         parts.push(text(place, at + 4, words, { class: kind }));
-    if (!steps) parts.push(text(left + 14, y(0.105), "Your training is drawn here.", { class: "s hint" }));
+    if (!steps && !exact) parts.push(text(left + 14, y(0.105), "Your training is drawn here.", { class: "s hint" }));
     if (past) parts.push(text(right - 4, top + 10, `thin: ${past.name}`, { class: "s", "text-anchor": "end" }));
     parts.push(
       text(left, height - 4, "step 0", { class: "s" }),

@@ -116,6 +116,7 @@ export const onThisPicture = (here, plain, se) =>
 export const status = ({ phase, steps, total, speed, seconds, seed, batch }) => {
   const rate = seconds > 0.2 ? ` · ${Math.round((batch * steps) / seconds / 10) * 10} pictures a second` : "";
   const comma = rate.replace(/(\d)(\d{3}) /, "$1,$2 ");
+  if (phase === "done" && !steps) return `trained before: ${total} steps · seed ${seed}`;
   if (phase === "done")
     return seconds
       ? `${steps} steps in ${number(seconds, 1)} s · seed ${seed}${comma}`
