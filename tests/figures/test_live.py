@@ -388,3 +388,49 @@ def test_samples_are_drawn_as_the_script_draws_them(samples):
         # Pillow's polygons may differ by a fine pixel from version to version.
         difference = np.abs(draw().astype(int) - samples[name].permute(1, 2, 0).numpy())
         assert difference.mean() < 1, name
+
+
+def test_a_link_to_a_heading_takes_nothing_away(figure_page, html):
+    page = figure_page(html)
+    settle(page)
+    page.get_by_role("button", name="Mute all").click()
+    muted = state(page)["now"]["logits"]
+    page.evaluate("location.hash = 'recap'")
+    drawn(page)
+    assert state(page)["now"]["logits"] == muted
+    assert page.locator("se-live .cell").first.get_attribute("aria-valuetext") == "0.00, muted"
+
+
+@pytest.mark.parametrize("link", ["cat_olength", "cat_oconstructor", "cat_9.0.5_o77", "%E0%A4%A", "___"])
+def test_a_broken_link_leaves_a_figure_that_works(figure_page, html, link):
+    page = figure_page(html)
+    page.evaluate("hash => { location.hash = hash; location.reload(); }", f"live={link}")
+    settle(page)
+    assert len(percents(page)) == len(CLASSES)
+
+
+WORKERS = """() => {
+  const Real = globalThis.Worker;
+  globalThis.workers = { made: 0, ended: 0 };
+  globalThis.Worker = class extends Real {
+    constructor(url) { super(url); globalThis.workers.made++; }
+    terminate() { super.terminate(); globalThis.workers.ended++; }
+  };
+}"""
+
+
+def test_workers_are_made_once_and_end_with_the_element(figure_page, html, samples):
+    page = figure_page(html)
+    settle(page)
+    page.evaluate(WORKERS)
+    page.get_by_role("button", name="Plain ResNet-20").click()
+    for name in samples:  # quicker than the second network comes
+        page.get_by_role("button", name=name, exact=True).click(no_wait_after=True)
+    page.wait_for_function("document.querySelector('se-live').result.plain")
+    assert page.evaluate("workers") == {"made": 1, "ended": 0}
+    page.evaluate("globalThis.figure = document.querySelector('se-live'); figure.remove()")
+    page.wait_for_function("workers.ended === 1")
+    page.evaluate("document.body.append(figure)")  # as a notebook does that scrolls
+    page.get_by_role("button", name="truck", exact=True).click()
+    settle(page)
+    assert_same(state(page)["now"], pytorch(samples["truck"]))
