@@ -194,7 +194,7 @@ def in_processes(
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "data.pt"  # which the processes share in memory, where /dev/shm may be small
-        torch.save({name: getattr(data, name) for name in ("name", *TENSORS, "classes")}, path)
+        torch.save({name: getattr(data, name) for name in ("name", *TENSORS, "classes", "note", "title")}, path)
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(at_once, context, start_worker, (path,)) as pool:
             futures = {pool.submit(work, job, command, options, at_once): index for index, job in enumerate(jobs)}
