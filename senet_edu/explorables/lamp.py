@@ -65,7 +65,7 @@ def _baselines() -> dict[str, float]:
 
 
 def _lost() -> dict[str, int] | None:
-    """Of how many measured seeds SE did not come below 0.9 of the plain network with as many weights; None: unmeasured."""
+    """On how many of the measured seeds SE did not come below 0.9 of the plain network; None where none is measured."""
     from senet_edu.zoo import RESULTS
 
     path = RESULTS / "lamp.json"
