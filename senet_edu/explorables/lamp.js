@@ -212,6 +212,7 @@ figure("se-lamp", (root, { open, samples, trained, measured, baselines, simd = t
     } else {
       nets.start();
       s.phase = "running";
+      s.anew = "";
       self.say("Training.");
       save();
     }
