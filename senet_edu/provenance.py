@@ -13,7 +13,7 @@ import inspect
 import pkgutil
 import textwrap
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,11 @@ TESTS = Path(__file__).parents[1]
 def stored() -> dict[str, Holding]:
     """What each file of `weights/` and `results/` holds, by its path within the package: all `HOLDS` of `measure`."""
     modules = (import_module(f"senet_edu.measure.{name}") for name in measure.NAMES)
-    return {path: holding for module in modules for path, holding in module.HOLDS.items()}
+    return {
+        path: replace(holding, chapters=tuple(sorted(holding.chapters)))  # in the order of the book
+        for module in modules
+        for path, holding in module.HOLDS.items()
+    }
 
 
 @dataclass(frozen=True)

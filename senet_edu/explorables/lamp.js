@@ -25,6 +25,7 @@ const DEFAULTS = {
   gate: "sigmoid",
   rate: 0.01,
   pace: true,
+  patient: false, // the reader has asked for so many steps
 };
 const PLACES = { both: [1, 2], 1: [1], 2: [2], none: [] };
 const NAMES = { reduction: "r", layers: "SE in layer", plain: "plain channels" };
@@ -164,7 +165,7 @@ figure("se-lamp", (root, { open, samples, trained, measured, baselines, simd = t
     its.ready.then(({ plain, se }) => {
       if (its !== nets) return;
       s.speed = Math.min(plain.speed, se.speed);
-      s.short = s.speed < SLOW && s.options.steps === DEFAULTS.steps;
+      s.short = s.speed < SLOW && s.options.steps === DEFAULTS.steps && !s.options.patient;
       for (const [name, { count }] of Object.entries({ plain, se }))
         ui.weights[name].textContent = `${count.toLocaleString("en-US")} weights`;
       look();
@@ -211,6 +212,7 @@ figure("se-lamp", (root, { open, samples, trained, measured, baselines, simd = t
     } else {
       nets.start();
       s.phase = "running";
+      s.anew = "";
       self.say("Training.");
       save();
     }
@@ -220,7 +222,13 @@ figure("se-lamp", (root, { open, samples, trained, measured, baselines, simd = t
   const anew = (changed) => {
     const named = (key) => `${NAMES[key] ?? key} ${[s.options[key]].flat().join(" and ") || "none"}`;
     if (s.phase === "done" && s.runs.plain.length)
-      s.past = { ...s.runs, name: Object.keys(changed).map(named).join(", ") };
+      s.past = {
+        ...s.runs,
+        name: Object.keys(changed)
+          .filter((key) => key !== "patient")
+          .map(named)
+          .join(", "),
+      };
     Object.assign(s.options, changed);
     ui.more.show(s.options);
     save();
@@ -314,7 +322,7 @@ figure("se-lamp", (root, { open, samples, trained, measured, baselines, simd = t
         Object.assign(s.options, changed);
         return nets && Object.assign(nets.options, changed);
       }
-      anew(changed);
+      anew("steps" in changed ? { ...changed, patient: true } : changed);
       renew();
       s.anew = "Trains anew.";
     },
@@ -334,6 +342,7 @@ figure("se-lamp", (root, { open, samples, trained, measured, baselines, simd = t
       /^\d{1,6}$/.test(part ?? "") && part >= low && part <= high ? Number(part) : null;
     s.options.seed = whole(seed, 0, 999999) ?? s.options.seed;
     s.options.steps = whole(steps, 50, 1500) ?? s.options.steps;
+    s.options.patient = steps !== undefined;
     if ([1, 2, 4, 8].includes(whole(reduction, 1, 8))) s.options.reduction = Number(reduction);
     s.options.layers = PLACES[place] ?? s.options.layers;
     const [, hue, strength] = /^(\d{1,3})-(\d{1,3})$/.exec(where ?? "") ?? [];

@@ -37,9 +37,8 @@ from senet_edu.data import load as load_data
 from senet_edu.gates import override_gates
 from senet_edu.machine import usable
 from senet_edu.measure.intervals import accuracies, compare, paired
-from senet_edu.measure.pool import train_many
 from senet_edu.resnet import create_model
-from senet_edu.train import Recipe, Run, evaluate
+from senet_edu.train import Recipe, Run, evaluate, train_many
 
 __all__ = [
     "FULL",

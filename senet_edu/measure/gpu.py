@@ -32,9 +32,8 @@ from senet_edu.machine import usable
 from senet_edu.measure import ablations
 from senet_edu.measure.ablations import FULL, STANDARD, same_recipe
 from senet_edu.measure.intervals import compare
-from senet_edu.measure.pool import train_many
 from senet_edu.measure.speed import random_images
-from senet_edu.train import RECIPES, Recipe, Run, evaluate, train
+from senet_edu.train import RECIPES, Recipe, Run, evaluate, train_many
 
 HOLDS = {
     "results/h200.jsonl": store.Holding(
@@ -219,28 +218,69 @@ def made(place: Place, recipe: Recipe, data: ImageData, seconds: float, processe
 # ---- Speed
 
 
-LOOPS = {"eager": {"compile": False}, "compiled": {"compile": True}}
-"""Ways to carry out a step, as changes of the recipe."""
-SPEED = Recipe("se_resnet20", {"reduction": 4}, epochs=4, batch_size=BATCH, lr=0.5, sizes=((0.0, SIDE),))
+@dataclass(frozen=True)
+class Loop:
+    """A way to carry out steps: compiled or not, recorded as a CUDA graph or not, and how many networks in turns."""
+
+    compile: bool = False
+    capture: bool = False
+    networks: int = 1
+
+
+LOOPS = {
+    "eager": Loop(),
+    "compiled": Loop(compile=True),
+    "graph": Loop(capture=True),
+    "compiled graph": Loop(compile=True, capture=True),
+    **{f"{count} at once": Loop(compile=True, capture=True, networks=count) for count in (4, 8, 16)},
+}
+SPEED = Recipe("se_resnet20", {"reduction": 4}, epochs=6, batch_size=BATCH, lr=0.5, sizes=((0.0, SIDE),))
 
 
 def speed_tasks(place: Place) -> list[Task]:
     """The ways to carry out a step that were not timed yet."""
     found = {(run["part"], run["name"]) for run in place.runs()}
-    tasks = [Task("speed", name, 20.0 + COMPILING * change["compile"]) for name, change in LOOPS.items()]
+    tasks = [
+        Task("speed", name, 10.0 + loop.networks + COMPILING * (loop.compile and loop.networks == 1))
+        for name, loop in LOOPS.items()
+    ]
     return [task for task in tasks if (task.part, task.name) not in found]
 
 
 def measure_speeds(place: Place, tasks: Sequence[Task]) -> list[str]:
-    """Images a second of SE-ResNet-20 on images of noise; the first epoch, which warms up, is not counted."""
-    data = random_images(20 * BATCH)
+    """Images a second of SE-ResNet-20 on images of noise, of all networks together.
+
+    The first epoch, which warms up, is not counted. Networks that take turns begin and end an epoch in the same round,
+    so a round takes as long as an epoch of one of them.
+    """
+    data, failed = random_images(40 * BATCH), []
     for task in tasks:
-        recipe, started = replace(SPEED, **LOOPS[task.name]), time.perf_counter()
-        history = train(recipe, data=data, device=place.device, eval_every=recipe.epochs, progress=False).history
-        speeds = [row["images_per_second"] for row in history[1:]]
-        numbers = {"images_per_second": round(statistics.median(speeds), 1), "all": speeds}
-        place.keep(task.part, task.name, numbers, made(place, recipe, data, time.perf_counter() - started))
-    return []
+        loop, started = LOOPS[task.name], time.perf_counter()
+        recipe = replace(SPEED, compile=loop.compile)
+        runs = train_many(
+            [replace(recipe, seed=seed) for seed in range(loop.networks)],
+            data=data,
+            device=place.device,
+            eval_every=recipe.epochs,
+            at_once=loop.networks,
+            capture=loop.capture,
+            progress=False,
+        )
+        errors = [run for run in runs if isinstance(run, Exception)]
+        if errors:
+            failed.append(f"{task.part}, {task.name}: {errors[0]}")
+            continue
+        seconds = [row["seconds"] for run in runs for row in run.history[1:]]
+        images = len(data.train_images) // recipe.batch_size * recipe.batch_size
+        numbers = {
+            "images_per_second": round(loop.networks * images / statistics.median(seconds), 1),
+            "networks": loop.networks,
+            "seconds_to_start": [round(run.history[0].get("seconds_to_start", 0.0), 1) for run in runs],
+            "seconds_all": seconds,
+        }
+        about = made(place, recipe, data, time.perf_counter() - started, loop.networks)
+        place.keep(task.part, task.name, numbers, about | {"settings": asdict(loop)})
+    return failed
 
 
 # ---- Ablations

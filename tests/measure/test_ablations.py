@@ -36,8 +36,7 @@ from senet_edu.measure.ablations import (
     same_making,
     same_recipe,
 )
-from senet_edu.measure.pool import train_many
-from senet_edu.train import Recipe, evaluate, train
+from senet_edu.train import Recipe, evaluate, train, train_many
 
 PROTOCOLS = pytest.mark.parametrize("protocol", [REDUCED, FULL], ids=lambda protocol: protocol.name)
 TINY = replace(
