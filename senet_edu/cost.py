@@ -17,7 +17,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from senet_edu.se import SEBlock
+from senet_edu.checks import whole
+from senet_edu.gates import find_blocks
+from senet_edu.modes import evaluating
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,20 @@ def se_parameters(stages: Iterable[tuple[int, int]], reduction: int = 16, *, bia
     Raises:
         ValueError: reduction is less than 1.
     """
-    if reduction < 1:
-        raise ValueError(f"reduction must be at least 1, got {reduction!r}")
+    whole("reduction", reduction, least=1)
     total = 0
-    for blocks, channels in stages:
+    for blocks, channels in _pairs(stages):
         hidden = max(1, channels // reduction)
         total += blocks * (2 * channels * hidden + (hidden + channels if bias else 0))
     return total
+
+
+def _pairs(stages: object) -> Iterable[tuple[int, int]]:
+    try:
+        for blocks, channels in stages:  # type: ignore[attr-defined]
+            yield whole("blocks of a stage", blocks, least=0), whole("channels of a stage", channels, least=1)
+    except TypeError:
+        raise ValueError(f"stages must be pairs (blocks, channels), got {stages!r}") from None
 
 
 def cost_by_module(model: nn.Module, input_size: Sequence[int], *, elementwise: bool = False) -> list[Cost]:
@@ -73,44 +82,70 @@ def cost_by_module(model: nn.Module, input_size: Sequence[int], *, elementwise: 
     Args:
         model: a network that takes one image batch.
         input_size: `(channels, height, width)` of one input.
-        elementwise: count also what each `SEBlock` does to its input `(C, H, W)` itself, in two rows without
-            parameters: `….se.squeeze`, C·H·W additions, and `….se.rescale`, C·H·W multiplications.
+        elementwise: count also what each SE block does to its input `(C, H, W)` itself, in two rows without
+            parameters: `….se.squeeze`, C·H·W additions, and `….se.rescale`, C·H·W multiplications. SE blocks are those
+            of `find_gates` with one gate a channel, of this or another library.
 
     Raises:
-        ValueError: input_size is not three positive numbers.
+        ValueError: model is not a module; input_size is not three positive whole numbers, or the model does not take
+            such images.
     """
-    if len(input_size) != 3 or min(input_size) < 1:
-        raise ValueError(f"input_size must be (channels, height, width), each at least 1; got {tuple(input_size)}")
-    dry = copy.deepcopy(getattr(model, "_orig_mod", model)).to("meta").eval()  # _orig_mod: within a compiled model
+    model = getattr(model, "_orig_mod", model)  # within a compiled model
+    blocks = {block.module: block.gate for block in find_blocks(model).values()} if elementwise else {}
+    size = check_size(input_size)
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"model must be a module, got {model!r}")
+    dry = copy.deepcopy(model).to("meta").eval()
+    twins = dict(zip(model.modules(), dry.modules()))
+    gates = {twins[block]: twins[gate] for block, gate in blocks.items()}
     parameters = {name: sum(p.numel() for p in m.parameters(recurse=False)) for name, m in dry.named_modules()}
     counts: dict[str, int] = {}
+    outputs: dict[nn.Module, int] = {}  # numbers that a gate put out
 
     def count(name: str, n: int) -> None:
         counts[name] = counts.get(name, 0) + n
 
     def before(module: nn.Module, args: tuple[Tensor, ...], *, name: str) -> None:
-        count(f"{name}.squeeze".lstrip("."), args[0].numel())
+        counts.setdefault(f"{name}.squeeze".lstrip("."), 0)  # its place in the order
 
     def after(module: nn.Module, args: tuple[Tensor, ...], out: Tensor, *, name: str) -> None:
-        if isinstance(module, SEBlock):
+        outputs[module] = out.numel() if isinstance(out, Tensor) else 0
+        if module in gates and outputs.get(gates[module]) == out.shape[0] * out.shape[1]:
+            count(f"{name}.squeeze".lstrip("."), out.numel())
             count(f"{name}.rescale".lstrip("."), out.numel())
         elif isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)):
             count(name, out.numel() * module.weight[0].numel())  # an output takes one for each weight of its filter
-        else:
+        elif parameters[name]:
             count(name, 0)
 
     for name, module in dry.named_modules():
-        if isinstance(module, SEBlock) and elementwise:
+        if module in gates:
             module.register_forward_pre_hook(partial(before, name=name))
-        if isinstance(module, SEBlock) and elementwise or parameters[name]:
+        if module in gates or module in gates.values() or parameters[name]:
             module.register_forward_hook(partial(after, name=name))
     dtype = next((p.dtype for p in dry.parameters()), None)
     with torch.no_grad():
-        dry(torch.empty(1, *input_size, dtype=dtype, device="meta"))
+        try:
+            dry(torch.empty(1, *size, dtype=dtype, device="meta"))
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            raise ValueError(f"input_size={size} does not suit the model {type(model).__name__}: {error}") from error
     for name, n in parameters.items():  # parts that eval mode does not call, such as an auxiliary classifier
         if n:
             counts.setdefault(name, 0)
-    return [Cost(name, parameters.get(name, 0), n) for name, n in counts.items()]
+    silent = {f"{name}.squeeze".lstrip(".") for name, module in dry.named_modules() if module in gates}
+    rows = {name: n for name, n in counts.items() if n or name not in silent}  # not blocks with a gate for each pixel
+    return [Cost(name, parameters.get(name, 0), n) for name, n in rows.items()]
+
+
+def check_size(input_size: object) -> tuple[int, ...]:
+    """`(channels, height, width)`, each at least 1."""
+    try:
+        size = tuple(whole("input_size", n, least=1) for n in input_size)  # type: ignore[attr-defined]
+        if len(size) == 3:
+            return size
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(f"input_size must be (channels, height, width), each at least 1; got {input_size!r}")
 
 
 def cost_by_stage(model: nn.Module, input_size: Sequence[int], *, elementwise: bool = False) -> list[Cost]:
@@ -136,24 +171,28 @@ def multiply_adds(model: nn.Module, input_size: Sequence[int], *, elementwise: b
 
 
 def se_cost(model: nn.Module, input_size: Sequence[int]) -> list[Cost]:
-    """What the SE blocks of a network add, in three rows: `squeeze`, `excite` (the linear layers) and `rescale`.
+    """What the SE blocks of a network add, in three rows: `squeeze`, `excite` (its layers) and `rescale`.
 
     Squeeze and rescale count one for each element of the map that they read. SE-ResNet-50 at 224x224:
-    5.52 M + 2.51 M + 5.52 M = 13.6 M, 0.35 % of ResNet-50.
+    5.52 M + 2.51 M + 5.52 M = 13.6 M, 0.35 % of ResNet-50. Networks of other libraries are counted likewise.
 
     Raises:
-        ValueError: the model has no `SEBlock`; input_size is not three positive numbers.
+        ValueError: the model has no SE block; input_size is not three positive numbers.
     """
-    model = getattr(model, "_orig_mod", model)
-    blocks = {name for name, module in model.named_modules() if isinstance(module, SEBlock)}
-    if not blocks:
-        raise ValueError(f"model {type(model).__name__} has no SEBlock")
-    steps = {"squeeze": "squeeze", "fc1": "excite", "fc2": "excite", "rescale": "rescale"}
     rows = {step: Cost(step, 0, 0) for step in ("squeeze", "excite", "rescale")}
-    for part in cost_by_module(model, input_size, elementwise=True):
-        block, _, layer = part.name.rpartition(".")
-        if block in blocks:
-            row = rows[steps[layer]]
+    parts = cost_by_module(model, input_size, elementwise=True)
+    blocks = tuple(
+        part.name.removesuffix("squeeze")
+        for part in parts
+        if part.name.split(".")[-1] == "squeeze" and not part.parameters
+    )
+    if not blocks:
+        raise ValueError(f"model {type(model).__name__} has no SE block")
+    for part in parts:
+        block = next((block for block in blocks if part.name.startswith(block)), None)
+        if block is not None:
+            step = part.name.removeprefix(block)
+            row = rows[step if step in rows else "excite"]
             total = row.parameters + part.parameters, row.multiply_adds + part.multiply_adds
             rows[row.name] = Cost(row.name, *total)
     return list(rows.values())
@@ -168,29 +207,25 @@ def measure_latency(models: Mapping[str, nn.Module], x: Tensor, repeats: int = 2
     Raises:
         ValueError: repeats is less than 1.
     """
-    if repeats < 1:
-        raise ValueError(f"repeats must be at least 1, got {repeats!r}")
+    whole("repeats", repeats, least=1)
+    if not isinstance(models, Mapping) or not all(isinstance(model, nn.Module) for model in models.values()):
+        raise ValueError(f"models must be a dictionary of modules, got {models!r}")
+    if not isinstance(x, Tensor):
+        raise ValueError(f"x must be a tensor, got {x!r}")
     cuda = x.device.type == "cuda"
-    modes = {module: module.training for model in models.values() for module in model.modules()}
     times: dict[str, list[float]] = {name: [] for name in models}
     peaks: dict[str, int | None] = dict.fromkeys(models)
-    try:
-        for model in models.values():
-            model.eval()
-        with torch.inference_mode():
-            for _ in range(repeats + 1):
-                for name, model in models.items():
-                    if cuda:
-                        torch.cuda.synchronize(x.device)
-                        torch.cuda.reset_peak_memory_stats(x.device)
-                        held = torch.cuda.memory_allocated(x.device)
-                    start = time.perf_counter()
-                    model(x)
-                    if cuda:  # a CUDA call returns before its work is done
-                        torch.cuda.synchronize(x.device)
-                        peaks[name] = torch.cuda.max_memory_allocated(x.device) - held
-                    times[name].append(time.perf_counter() - start)
-    finally:
-        for module, training in modes.items():
-            module.training = training
+    with evaluating(*models.values()), torch.inference_mode():
+        for _ in range(repeats + 1):
+            for name, model in models.items():
+                if cuda:
+                    torch.cuda.synchronize(x.device)
+                    torch.cuda.reset_peak_memory_stats(x.device)
+                    held = torch.cuda.memory_allocated(x.device)
+                start = time.perf_counter()
+                model(x)
+                if cuda:  # a CUDA call returns before its work is done
+                    torch.cuda.synchronize(x.device)
+                    peaks[name] = torch.cuda.max_memory_allocated(x.device) - held
+                times[name].append(time.perf_counter() - start)
     return {name: Latency(1e3 * statistics.median(times[name][1:]), peaks[name]) for name in models}

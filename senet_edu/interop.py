@@ -28,11 +28,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from senet_edu.gates import find_gates
+from senet_edu.modes import evaluating
 
 OURS = "senet_edu"
 
@@ -109,6 +111,32 @@ def convert_state_dict(state_dict: Mapping[str, Tensor], source: str, target: st
             tensor = _to_linear(key, tensor) if target == OURS else tensor[:, :, None, None]
         converted[theirs] = tensor
     return converted
+
+
+def unwrap_state_dict(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The weights in a checkpoint, by the names of the bare model.
+
+    Takes the dictionary out of `{"state_dict": …, "epoch": …}` and its likes, and `module.` and `_orig_mod.`, which
+    `DataParallel` and `torch.compile` put in front, off the keys.
+
+    Raises:
+        ValueError: there are no weights in it, or something else among them.
+    """
+    if not isinstance(checkpoint, Mapping):
+        raise ValueError(f"state_dict must be a dictionary of tensors, got {type(checkpoint).__name__}")
+    for key in ("state_dict", "model_state_dict", "state_dict_ema", "model_ema", "model", "net", "weights"):
+        if isinstance(checkpoint.get(key), Mapping):
+            return unwrap_state_dict(checkpoint[key])
+    if not checkpoint:
+        raise ValueError("state_dict is empty")
+    for key, value in checkpoint.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor):
+            raise ValueError(f"state_dict must hold tensors only; {key!r} is a {type(value).__name__}")
+    weights = dict(checkpoint)
+    prefixes = ("module.", "_orig_mod.", "model.", "backbone.", "net.", "encoder.")
+    while any(all(key.startswith(prefix) for key in weights) for prefix in prefixes):
+        weights = {key.partition(".")[2]: value for key, value in weights.items()}
+    return weights
 
 
 def _rename(key: str, source: str) -> str:
@@ -224,10 +252,9 @@ def export_onnx(model: nn.Module, path: str | Path, *, input_size: tuple[int, ..
     """
     gates = find_gates(model)
     names = ["logits", *gates]
-    training = {module: module.training for module in model.modules()}
     parameter = next(model.parameters())
     x = torch.zeros(2, *input_size, dtype=parameter.dtype, device=parameter.device)
-    try:
+    with evaluating(model):
         wrapped = _WithGates(model, gates).eval()
         with torch.no_grad():
             wrapped(x)  # what is wrong with the model is said here, and not from within the exporter
@@ -242,7 +269,4 @@ def export_onnx(model: nn.Module, path: str | Path, *, input_size: tuple[int, ..
             external_data=False,
             verbose=False,
         )
-    finally:
-        for module, mode in training.items():
-            module.training = mode
     return names

@@ -10,15 +10,16 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
-import json
 import pkgutil
 import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from senet_edu import zoo
+from senet_edu import measure, store, zoo
+from senet_edu.store import Holding
 
 TESTS = Path(__file__).parents[1]
 """The folder that names of tests begin in; an installed package has no tests beside it."""
@@ -27,47 +28,10 @@ TESTS = Path(__file__).parents[1]
 # Stored measurements
 
 
-@dataclass(frozen=True)
-class Stored:
-    """What a stored file holds, and the chapters that show it."""
-
-    holds: str
-    chapters: tuple[str, ...]
-
-
-STORED = {
-    "results/ablations.jsonl": Stored(
-        "accuracy of each run of chapter 8’s variants", ("07_train_cifar10", "08_does_it_help")
-    ),
-    "results/interventions.json": Stored(
-        "accuracy after gates were replaced, by block and class", ("10_are_gates_explanations",)
-    ),
-    "results/learning.json": Stored("gates recorded while networks were trained", ("06_learning_to_gate",)),
-    "results/training_speed.json": Stored("training images per second, two loops", ("07_train_cifar10",)),
-    "weights/manifest.json": Stored(
-        "hash, recipe and test accuracy of each network", ("07_train_cifar10", "09_gates_across_depth")
-    ),
-    "weights/resnet20.history.jsonl": Stored("loss and accuracy by epoch, ResNet-20", ("07_train_cifar10",)),
-    "weights/resnet20.safetensors": Stored(
-        "the trained ResNet-20", ("01_why_channels", "02_squeeze", "07_train_cifar10", "12_in_the_wild")
-    ),
-    "weights/se_resnet20.history.jsonl": Stored("loss and accuracy by epoch, SE-ResNet-20", ("07_train_cifar10",)),
-    "weights/se_resnet20.safetensors": Stored(
-        "the trained SE-ResNet-20",
-        (
-            "00_one_minute",
-            "02_squeeze",
-            "03_excitation",
-            "04_rescale",
-            "07_train_cifar10",
-            "09_gates_across_depth",
-            "10_are_gates_explanations",
-            "11_relatives",
-            "12_in_the_wild",
-        ),
-    ),
-}
-"""By path within the package."""
+def stored() -> dict[str, Holding]:
+    """What each file of `weights/` and `results/` holds, by its path within the package: all `HOLDS` of `measure`."""
+    modules = (import_module(f"senet_edu.measure.{name}") for name in measure.NAMES)
+    return {path: holding for module in modules for path, holding in module.HOLDS.items()}
 
 
 @dataclass(frozen=True)
@@ -99,46 +63,56 @@ def sha256(path: str | Path) -> str:
 def records() -> list[Record]:
     """A record for every file in `weights/` and `results/` of the package, by path.
 
-    A file that `STORED` does not know gets a record too, which holds "unknown" and belongs to no chapter.
+    A file that no measurement knows gets a record too, which holds "unknown" and belongs to no chapter.
+
+    Raises:
+        ValueError: a file is damaged; it names the file.
     """
-    found = []
-    for folder in (zoo.RESULTS, zoo.WEIGHTS):
+    found, known = [], stored()
+    for folder in (store.RESULTS, zoo.WEIGHTS):
         for path in sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")):
             name = f"{folder.name}/{path.name}"
-            stored = STORED.get(name, Stored("unknown", ()))
+            holding = known.get(name, Holding("unknown", ()))
             facts = {"size": path.stat().st_size, "sha256": sha256(path)}
-            found.append(Record(name, stored.holds, stored.chapters, **_made(path), **facts))
+            found.append(Record(name, holding.what, holding.chapters, **_made(path), **facts))
     return found
 
 
 def _made(path: Path) -> dict[str, Any]:
     """How a file was made, by its own words, as fields of a `Record`."""
     name = path.name.partition(".")[0]
-    if path.parent == zoo.WEIGHTS and name in zoo.manifest():
-        about, epochs = zoo.facts(name)["about"], zoo.load_history(name)
-        return _fields([about], [about["recipe"]["seed"]], [row["seconds"] for row in epochs])
+    if path.parent == zoo.WEIGHTS:
+        if name not in zoo.manifest():  # the index itself has no run of its own
+            return _fields([])
+        about = zoo.facts(name)["about"]
+        seconds = sum(row["seconds"] for row in zoo.load_history(name))
+        return _fields([{**about, "seeds": [about["recipe"]["seed"]], "seconds": seconds}])
     if path.suffix == ".jsonl":  # a run a line
-        runs = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        return _fields([run["about"] for run in runs], [run["seed"] for run in runs], [run["seconds"] for run in runs])
-    content = json.loads(path.read_text(encoding="utf-8"))
-    about = content.get("about", content)
-    seeds = [*content.get("seeds", ())]
-    for variant in content.get("variants", {}).values():
-        seeds += variant.get("seeds", ())
-    return _fields([about], seeds, [about[key] for key in ("seconds",) if key in about])
+        return _fields([run.get("about", {}) for run in store.load_runs(path.stem, folder=path.parent)])
+    return _fields([store.read_json(path).get("about", {})])
 
 
-def _fields(abouts: list[Mapping[str, Any]], seeds: Iterable[int], seconds: list[float]) -> dict[str, Any]:
+def _fields(abouts: list[Mapping[str, Any]]) -> dict[str, Any]:
     def said(key: str) -> list[str]:
-        values = [about[key] for about in abouts if about.get(key)]
-        if key == "versions":
-            values = [", ".join(f"{name} {version}" for name, version in sorted(one.items())) for one in values]
-        parts = [part for one in values for part in (one.values() if isinstance(one, Mapping) else [one])]
-        return list(dict.fromkeys(parts))  # each once, in order
+        return list(dict.fromkeys(about[key] for about in abouts if about.get(key)))  # each once, in order
 
-    joined = {key: "; ".join(said(key)) or None for key in ("hardware", "precision", "versions")}
-    total = round(sum(seconds), 1) if seconds else None
-    return {"commands": tuple(said("command")), "seeds": tuple(sorted(set(seeds))), "seconds": total, **joined}
+    def versions(about: Mapping[str, Any]) -> str:
+        return ", ".join(f"{name} {version}" for name, version in sorted((about.get("versions") or {}).items()))
+
+    def hardware(about: Mapping[str, Any]) -> str:
+        threads = about.get("threads")
+        return (
+            f"{about['hardware']}, threads: {threads}" if threads and about.get("hardware") else about.get("hardware")
+        )
+
+    abouts = [{**about, "versions": versions(about), "hardware": hardware(about)} for about in abouts]
+    seconds = [about["seconds"] for about in abouts if about.get("seconds") is not None]
+    return {
+        "commands": tuple(said("command")),
+        "seeds": tuple(sorted({seed for about in abouts for seed in about.get("seeds") or ()})),
+        "seconds": round(sum(seconds), 1) if seconds else None,
+        **{key: "; ".join(said(key)) or None for key in ("hardware", "precision", "versions")},
+    }
 
 
 def duration(seconds: float | None) -> str:
@@ -193,7 +167,7 @@ MAP: tuple[Link, ...] = (
     Link(
         "eq-2", "Equations", "(2)", "Squeeze",
         "z_c = F_{sq}(u_c) = 1/(H·W) Σ_{i,j} u_c(i, j)",
-        "senet_edu.se.global_average", ("return x.sum((2, 3))",),
+        "senet_edu.se.global_average", ("return x.sum(axes)",),
         "tests/test_se.py::test_squeezes_and_gates", ("m.mean()",),
         "The mean of one map at a time, for two squeezes and five gates.",
         "02_squeeze",
@@ -255,7 +229,7 @@ MAP: tuple[Link, ...] = (
         ("approx(PRINTED", "ResNet-50\"): 1.51"),
         "The gains in brackets of the paper’s two tables, and timm’s file. It shows that the numbers were copied "
         "rightly, not that they are right.",
-        "08_does_it_help", helper="PRINTED",
+        "07_does_it_help", helper="PRINTED",
     ),
     Link(
         "table-10", "Tables", "10", "Parameters by r",
@@ -269,7 +243,7 @@ MAP: tuple[Link, ...] = (
     Link(
         "table-11", "Tables", "11", "Squeeze by the maximum",
         "z_c = max_{i,j} u_c(i, j)",
-        "senet_edu.se.SEBlock.squeeze", ("SQUEEZES[self.squeeze_by]",),
+        "senet_edu.se.SEBlock.squeeze", ('if self.squeeze_by == "max"',),
         "tests/test_se.py::test_squeezes_and_gates", ("m.max()",),
         "The maximum of one map at a time. The errors of the table are cited.",
         "02_squeeze",
@@ -277,7 +251,7 @@ MAP: tuple[Link, ...] = (
     Link(
         "table-12", "Tables", "12", "Other gates",
         "s = tanh(W_2 δ(W_1 z)), ReLU(…), …",
-        "senet_edu.se.SEBlock.__init__", ("self.gate = GATES[gate]()",),
+        "senet_edu.se.SEBlock.__init__", ("self.gate = make_activation",),
         "tests/test_se.py::test_squeezes_and_gates", ("s = GATES[gate]", "torch.tanh", "a.clamp(min=0),"),
         "Each gate by its formula. The errors of the table are cited.",
         "03_excitation", helper="GATES",
@@ -288,7 +262,7 @@ MAP: tuple[Link, ...] = (
         "senet_edu.resnet.ResNet.__init__", ("if stages is None or i in stages",),
         "tests/test_resnet.py::test_parameters_by_stage", ("25.6), ((2,), 25.7), ((3,), 26.4)",),
         "The millions of parameters that the paper prints. The errors are cited.",
-        "08_does_it_help",
+        "07_does_it_help",
     ),
     Link(
         "table-15", "Tables", "15", "SE behind the 3×3",
@@ -304,7 +278,7 @@ MAP: tuple[Link, ...] = (
         "senet_edu.relatives.NoSqueeze.logits", ("return self.conv2",),
         "tests/test_relatives.py::test_no_squeeze_is_its_formula", ("hidden = np.maximum", "gates = sigmoid"),
         "The formula at every pixel, with NumPy. The errors are cited.",
-        "11_relatives",
+        "10_relatives",
     ),
     Link(
         "figure-2", "Figures", "2", "SE-Inception",
@@ -337,18 +311,19 @@ MAP: tuple[Link, ...] = (
         "figure-6", "Figures", "6", "Mean gates of a class",
         "m_{kc} = 1/n_k Σ_{i in class k} s_{ic}",
         "senet_edu.analysis.class_means", ("one_hot.T @ gates",),
-        "tests/test_analysis.py::test_means_and_spreads_are_those_of_numpy_class_by_class", ("class_means(gates",),
+        "tests/analysis/test_statistics.py::test_means_and_spreads_are_those_of_numpy_class_by_class",
+        ("class_means(gates",),
         "NumPy’s mean, class by class. The paper’s curves are of ImageNet; ours are of our own network.",
-        "09_gates_across_depth",
+        "08_gates_across_depth",
     ),
     Link(
         "figure-7", "Figures", "7", "Spread inside a class",
         "sd_{kc}^2 = 1/n_k Σ_{i in class k} (s_{ic} − m_{kc})^2",
         "senet_edu.analysis.within_class_spread", ("deviations**2",),
-        "tests/test_analysis.py::test_means_and_spreads_are_those_of_numpy_class_by_class",
+        "tests/analysis/test_statistics.py::test_means_and_spreads_are_those_of_numpy_class_by_class",
         ("within_class_spread(gates",),
         "NumPy’s standard deviation, class by class.",
-        "09_gates_across_depth",
+        "08_gates_across_depth",
     ),
     Link(
         "field", "This book", "receptive field", "What a value can see",
@@ -361,27 +336,28 @@ MAP: tuple[Link, ...] = (
     Link(
         "paired", "This book", "interval over seeds", "A difference over paired seeds",
         "margin = t_{n−1} · sd(d) / √n",
-        "senet_edu.ablations.paired", ("t = T975", "statistics.stdev(d)"),
-        "tests/test_ablations.py::test_interval_covers_the_truth_nineteen_times_in_twenty", ("hits += ", "- 0.95"),
+        "senet_edu.measure.intervals.paired", ("t = T975", "statistics.stdev(d)"),
+        "tests/measure/test_intervals.py::test_interval_covers_the_truth_nineteen_times_in_twenty",
+        ("hits += ", "- 0.95"),
         "Twelve thousand invented experiments whose true difference is known: the interval must hold it in 95 of 100.",
-        "08_does_it_help",
+        "07_does_it_help",
     ),
     Link(
         "eta", "This book", "η²", "Share of the class in a gate",
         "η_c^2 = Σ_k n_k (m_{kc} − m_c)^2 / Σ_i (s_{ic} − m_c)^2",
         "senet_edu.analysis.class_share", ("between = ", "total = "),
-        "tests/test_analysis.py::test_class_share_is_what_a_regression_on_the_class_explains",
+        "tests/analysis/test_statistics.py::test_class_share_is_what_a_regression_on_the_class_explains",
         ("lstsq", "residual.var(0)"),
         "R² of a regression on the class, by least squares.",
-        "09_gates_across_depth",
+        "08_gates_across_depth",
     ),
     Link(
         "effect", "This book", "interval over images", "A change in accuracy",
         "margin = 1.96 · sd(d) / √N",
         "senet_edu.analysis.effect", ("d = now.mean(0)", "margin=1.96"),
-        "tests/test_analysis.py::test_effect_is_that_of_mcnemar", ("1.96 * np.sqrt(12 + 5",),
+        "tests/analysis/test_interventions.py::test_effect_is_that_of_mcnemar", ("1.96 * np.sqrt(12 + 5",),
         "McNemar’s count by hand: of 50 answers, 12 break and 5 are mended.",
-        "10_are_gates_explanations",
+        "09_are_gates_explanations",
     ),
 )  # fmt: skip
 

@@ -14,7 +14,6 @@ and differ in what `logits` looks at: `Gated` is that formula, each class below 
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import math
 from collections.abc import Callable
@@ -25,19 +24,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from senet_edu.se import SEBlock, global_average
+from senet_edu.checks import choice, flag, number, whole
+from senet_edu.se import SEBlock, check_maps, global_average
 
 
-def _positive(**values: int) -> None:
-    for name, value in values.items():
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value!r}")
+def _odd(name: str, value: object) -> int:
+    if whole(name, value) < 1 or value % 2 == 0:  # an even kernel has no middle and would shift the map
+        raise ValueError(f"{name} must be odd and positive, got {value!r}")
+    return int(value)
 
 
-def _odd(**values: int) -> None:
-    for name, value in values.items():
-        if value < 1 or value % 2 == 0:  # an even kernel has no middle and would shift the map
-            raise ValueError(f"{name} must be odd and positive, got {value!r}")
+def _hidden(channels: int, reduction: object, min_hidden: object) -> int:
+    """The width of a bottleneck, from checked numbers."""
+    return max(whole("min_hidden", min_hidden, least=1), channels // whole("reduction", reduction, least=1))
 
 
 class Gated(nn.Module):
@@ -54,10 +53,11 @@ class Gated(nn.Module):
         input and output `(N, C, H, W)`; gates `(N, C)` or what broadcasts to `(N, C, H, W)`.
     """
 
+    gate_name = "gate"  # where `senet_edu.gates` finds s
+
     def __init__(self, channels: int, gate: nn.Module | None = None) -> None:
         super().__init__()
-        _positive(channels=channels)
-        self.channels = channels
+        self.channels = whole("channels", channels, least=1)
         self.gate = nn.Sigmoid() if gate is None else gate
 
     def logits(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
@@ -65,8 +65,7 @@ class Gated(nn.Module):
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.ndim != 4 or x.shape[1] != self.channels:
-            raise ValueError(f"x must be (N, {self.channels}, H, W), got {tuple(x.shape)}")
+        check_maps("x", x, self.channels)
         s = self.gate(self.logits(x))
         return x * (s[:, :, None, None] if s.ndim == 2 else s)
 
@@ -85,8 +84,8 @@ class NoSqueeze(Gated):
 
     def __init__(self, channels: int, reduction: int = 16, *, bias: bool = False, min_hidden: int = 1) -> None:
         super().__init__(channels)
-        _positive(reduction=reduction, min_hidden=min_hidden)
-        hidden = max(min_hidden, channels // reduction)
+        hidden = _hidden(self.channels, reduction, min_hidden)
+        flag("bias", bias)
         self.conv1 = nn.Conv2d(channels, hidden, 1, bias=bias)
         self.relu = nn.ReLU(inplace=True)
         self.conv2 = nn.Conv2d(hidden, channels, 1, bias=bias)
@@ -97,6 +96,21 @@ class NoSqueeze(Gated):
 
     def logits(self, x: Tensor) -> Tensor:
         return self.conv2(self.relu(self.conv1(x)))  # (N, C, H, W) -> (N, C/r, H, W) -> (N, C, H, W)
+
+
+class ConstantGates(Gated):
+    """Gates that are learned and the same for every image: s = σ(v), with a vector v in place of the excitation.
+
+    What is left of SE without the sight of the image. After training they go into the weights before them (Zhong et
+    al., attention as structural reparameterization, https://arxiv.org/abs/2304.06345). C parameters; gates `(N, C)`.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.vector = nn.Parameter(torch.zeros(channels))  # every gate begins at one half, as those of SE nearly do
+
+    def logits(self, x: Tensor) -> Tensor:
+        return self.vector.expand(len(x), -1)  # (C,) -> (N, C)
 
 
 class ESE(Gated):
@@ -131,7 +145,7 @@ class ECA(Gated):
         super().__init__(channels)
         if kernel_size is None:
             kernel_size = int((math.log2(channels) + 1) / 2) // 2 * 2 + 1
-        _odd(kernel_size=kernel_size)
+        kernel_size = _odd("kernel_size", kernel_size)
         self.conv = nn.Conv1d(1, 1, kernel_size, padding=kernel_size // 2, bias=False)
 
     def logits(self, x: Tensor) -> Tensor:
@@ -149,10 +163,12 @@ class CBAMChannel(SEBlock):
         super().__init__(channels, reduction, bias=bias, min_hidden=min_hidden)
         self.squeeze_by = "avg+max"
 
-    def squeeze(self, x: Tensor) -> Tensor:
-        """`(N, C, H, W)` to the two descriptors `(2, N, C)`: mean and maximum of each map."""
-        if x.ndim != 4 or x.shape[1] != self.channels:
-            raise ValueError(f"x must be (N, {self.channels}, H, W), got {tuple(x.shape)}")
+    def squeeze(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """`(N, C, H, W)` to the two descriptors `(2, N, C)`: mean and maximum of each map. It knows no masks."""
+        if not torch.jit.is_scripting():
+            check_maps("x", x, self.channels)
+            if mask is not None:
+                raise ValueError(f"mask must be None: {type(self).__name__} knows no masks")
         return torch.stack((global_average(x), x.amax((2, 3))))
 
     def excite(self, z: Tensor) -> Tensor:
@@ -174,7 +190,7 @@ class CBAMSpatial(Gated):
 
     def __init__(self, channels: int, *, kernel_size: int = 7) -> None:
         super().__init__(channels)
-        _odd(kernel_size=kernel_size)
+        kernel_size = _odd("kernel_size", kernel_size)
         self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
         self.bn = nn.BatchNorm2d(1)
 
@@ -246,7 +262,7 @@ class GatherExcite(Gated):
 
     def __init__(self, channels: int, *, extent: int | None = None) -> None:
         super().__init__(channels)
-        if extent is not None and extent < 2:
+        if extent is not None and whole("extent", extent) < 2:
             raise ValueError(f"extent must be at least 2, or None for the whole map; got {extent!r}")
         self.extent = extent
 
@@ -274,7 +290,7 @@ class GatherExciteTheta(Gated):
 
     def __init__(self, channels: int, *, extent: int = 8) -> None:
         super().__init__(channels)
-        if extent < 2 or extent & (extent - 1):
+        if whole("extent", extent) < 2 or extent & (extent - 1):
             raise ValueError(f"extent must be a power of two and at least 2, got {extent!r}")
         self.gather = nn.Sequential()
         for _ in range(int(math.log2(extent))):
@@ -302,9 +318,7 @@ class SimAM(Gated):
 
     def __init__(self, channels: int, *, lam: float = 1e-4) -> None:
         super().__init__(channels)
-        if not lam > 0:
-            raise ValueError(f"lam must be positive, got {lam!r}")
-        self.lam = lam
+        self.lam = number("lam", lam, above=0)
 
     def logits(self, x: Tensor) -> Tensor:
         squares = (x - x.mean((2, 3), keepdim=True)).square()
@@ -338,8 +352,8 @@ class CoordinateAttention(Gated):
 
     def __init__(self, channels: int, reduction: int = 32, *, bias: bool = True, min_hidden: int = 8) -> None:
         super().__init__(channels, RowsTimesColumns())
-        _positive(reduction=reduction, min_hidden=min_hidden)
-        hidden = max(min_hidden, channels // reduction)
+        hidden = _hidden(self.channels, reduction, min_hidden)
+        flag("bias", bias)
         self.conv1 = nn.Conv2d(channels, hidden, 1, bias=bias)
         self.bn1 = nn.BatchNorm2d(hidden)
         self.act = nn.Hardswish()
@@ -361,6 +375,7 @@ ATTENTION: dict[str, Callable[..., nn.Module]] = {
     "se_tanh": partial(SEBlock, gate="tanh"),
     "se_softmax": partial(SEBlock, gate="softmax"),
     "no_squeeze": NoSqueeze,
+    "constant": ConstantGates,
     "eca": ECA,
     "cbam": CBAM,
     "ge_theta_minus": GatherExcite,
@@ -383,14 +398,12 @@ def make_attention(attention: str | Callable[..., nn.Module], channels: int, **o
 
     Raises:
         ValueError: there is no such name, or the block does not take one of the options (none is silently dropped);
-            and what the block itself refuses.
+            it makes no module; and what the block itself refuses.
     """
-    if isinstance(attention, str) and attention not in ATTENTION:
-        near = difflib.get_close_matches(attention, ATTENTION, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"attention must be one of {', '.join(ATTENTION)}; got {attention!r}{hint}")
+    if isinstance(attention, str):
+        choice("attention", attention, ATTENTION)
     make = ATTENTION[attention] if isinstance(attention, str) else attention
-    if not callable(make):
+    if not callable(make) or isinstance(make, nn.Module):
         raise ValueError(f"attention must be a name, a class or a function, got {attention!r}")
 
     name = attention if isinstance(attention, str) else getattr(make, "__name__", repr(make))
@@ -402,4 +415,7 @@ def make_attention(attention: str | Callable[..., nn.Module], channels: int, **o
     if refused:
         values = ", ".join(f"{option}={options[option]!r}" for option in refused)
         raise ValueError(f"attention {name!r} does not take {values}; its options: {', '.join(takes) or 'none'}")
-    return make(channels, **options)
+    block = make(channels, **options)
+    if not isinstance(block, nn.Module):
+        raise ValueError(f"attention {name!r} must make a module, got {block!r}")
+    return block

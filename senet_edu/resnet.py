@@ -12,19 +12,32 @@ into the plain networks; an SE block adds `layer1.0.se.fc1` and `layer1.0.se.fc2
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Callable, Collection, Sequence
+from fnmatch import fnmatchcase
 from functools import partial
-from typing import Any
+from inspect import Parameter
+from typing import Any, Protocol, TypedDict, Unpack, get_type_hints
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from senet_edu.checks import choice, flag, number, whole
 from senet_edu.relatives import make_attention
 
+STEMS = ("imagenet", "deep", "cifar")
 PLACEMENTS = ("standard", "pre", "post", "identity", "3x3", "none")
 STRIDES_IN = ("3x3", "1x1")
 
 MakeSE = Callable[[int], nn.Module]
 """Makes the SE block for a number of channels."""
+
+
+def _widths(name: str, values: object) -> tuple[int, ...]:
+    """Whole numbers, one at least."""
+    if not isinstance(values, Sequence) or isinstance(values, str) or not values:
+        raise ValueError(f"{name} must be one or more whole numbers, got {values!r}")
+    return tuple(whole(name, value, least=1) for value in values)
 
 
 def conv3x3(inplanes: int, planes: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
@@ -49,25 +62,28 @@ class ResidualBlock(nn.Module):
     def __init__(self, inplanes: int, planes: int, stride: int, placement: str) -> None:
         super().__init__()
         self.placement = placement
+        self.se: nn.Module | None = None  # a class that knows its width puts it in
         self.relu = nn.ReLU(inplace=True)
-        outplanes = planes * self.expansion
-        self.downsample = None
+        self.outplanes = outplanes = planes * self.expansion
+        self.downsample: nn.Module | None = None
         if stride != 1 or inplanes != outplanes:  # the projection, option B of He et al.
-            self.downsample = nn.Sequential(conv1x1(inplanes, outplanes, stride), nn.BatchNorm2d(outplanes))
+            self.downsample = nn.Sequential(self.project(inplanes, outplanes, stride), nn.BatchNorm2d(outplanes))
+
+    project = staticmethod(conv1x1)
 
     def residual(self, x: Tensor) -> Tensor:
         """The convolutions: `(N, inplanes, H, W)` to `(N, planes * expansion, H/stride, W/stride)`."""
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.residual(self.se(x) if self.placement == "pre" else x)
-        if self.placement == "standard":
+        out = self.residual(self.se(x) if self.se is not None and self.placement == "pre" else x)
+        if self.se is not None and self.placement == "standard":
             out = self.se(out)
         shortcut = x if self.downsample is None else self.downsample(x)
-        if self.placement == "identity":
+        if self.se is not None and self.placement == "identity":
             shortcut = self.se(shortcut)
         out = self.relu(out + shortcut)
-        return self.se(out) if self.placement == "post" else out
+        return self.se(out) if self.se is not None and self.placement == "post" else out
 
 
 class BasicBlock(ResidualBlock):
@@ -122,6 +138,7 @@ class Bottleneck(ResidualBlock):
     """
 
     expansion = 4
+    narrowing = 1  # the first convolution has width / narrowing channels
 
     def __init__(
         self,
@@ -136,12 +153,16 @@ class Bottleneck(ResidualBlock):
         base_width: int = 64,
     ) -> None:
         super().__init__(inplanes, planes, stride, placement)
-        width = int(planes * base_width / 64) * groups
+        groups = whole("groups", groups, least=1)
+        width = int(planes * whole("base_width", base_width, least=1) / 64) * groups
+        if width < 1:
+            raise ValueError(f"base_width must leave a channel of {planes} planes, got {base_width!r}")
         outplanes = planes * self.expansion
+        narrow = width // self.narrowing
         stride1, stride2 = (stride, 1) if stride_in == "1x1" else (1, stride)
-        self.conv1 = conv1x1(inplanes, width, stride1)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = conv3x3(width, width, stride2, groups)
+        self.conv1 = conv1x1(inplanes, narrow, stride1)
+        self.bn1 = nn.BatchNorm2d(narrow)
+        self.conv2 = conv3x3(narrow, width, stride2, groups)
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = conv1x1(width, outplanes)
         self.bn3 = nn.BatchNorm2d(outplanes)
@@ -151,32 +172,48 @@ class Bottleneck(ResidualBlock):
     def residual(self, x: Tensor) -> Tensor:
         out = self.relu(self.bn1(self.conv1(x)))  # (N, width, H or H/stride, …)
         out = self.relu(self.bn2(self.conv2(out)))  # (N, width, H/stride, W/stride)
-        if self.placement == "3x3":
+        if self.se is not None and self.placement == "3x3":
             out = self.se(out)
         return self.bn3(self.conv3(out))  # (N, planes * 4, H/stride, W/stride)
 
 
+class SENetBottleneck(Bottleneck):
+    """SENet-154's (Hu et al., appendix): half as many channels in the first 1x1, and a 3x3 projection where it strides.
+
+    The projection of `layer1`, which has no stride, is 1x1.
+    """
+
+    narrowing = 2
+
+    @staticmethod
+    def project(inplanes: int, planes: int, stride: int = 1) -> nn.Conv2d:
+        return conv1x1(inplanes, planes) if stride == 1 else conv3x3(inplanes, planes, stride)
+
+
 class ResNet(nn.Module):
-    """A stem, three or four stages of residual blocks, and a linear classifier on the pooled features.
+    """A stem, some stages of residual blocks, and a linear classifier on the pooled features.
 
     Args:
-        block: `BasicBlock` or `Bottleneck`.
+        block: `BasicBlock`, `Bottleneck` or `SENetBottleneck`.
         depths: blocks in each stage.
         planes: width of each stage (times `block.expansion` at its output); halves the resolution from the second on.
-        stem: `"imagenet"` (7x7 stride 2, then max pooling: 224 -> 56) or `"cifar"` (3x3, keeps 32).
-        num_classes: outputs of the classifier.
+        stem: `"imagenet"` (7x7 stride 2, then max pooling: 224 -> 56), `"deep"` (SENet-154's, three 3x3 in place of the
+            7x7) or `"cifar"` (3x3, keeps 32).
+        in_channels: channels of the images.
+        num_classes: outputs of the classifier; 0 for none, then the network returns its pooled features.
         make_se: makes the SE block for a number of channels; needed unless `placement="none"`.
         placement: where it stands in each residual block, see `ResidualBlock`.
         stages: the stages with SE blocks, counted from 1 (`layer1`); all by default. The paper numbers the same
             stages from 2 (Table 13: "SE_Stage_2" is `stages=[1]`).
         stride_in, groups, base_width: see `Bottleneck`.
         zero_init_residual: start the last batch norm of each block from zero, so that blocks start as the identity.
+        drop_rate: share of the pooled features that training drops.
 
     Raises:
         ValueError: an argument is out of range; the message names it and its value.
 
     Shapes:
-        input `(N, 3, H, W)`, output logits `(N, num_classes)`.
+        input `(N, in_channels, H, W)`, output logits `(N, num_classes)`, or features `(N, num_features)`.
     """
 
     def __init__(
@@ -186,6 +223,7 @@ class ResNet(nn.Module):
         planes: Sequence[int],
         *,
         stem: str = "imagenet",
+        in_channels: int = 3,
         num_classes: int = 1000,
         make_se: MakeSE | None = None,
         placement: str = "none",
@@ -194,53 +232,39 @@ class ResNet(nn.Module):
         groups: int = 1,
         base_width: int = 64,
         zero_init_residual: bool = False,
+        drop_rate: float = 0.0,
     ) -> None:
         super().__init__()
-        for name, value, known in (
-            ("stem", stem, ("imagenet", "cifar")),
-            ("placement", placement, PLACEMENTS),
-            ("stride_in", stride_in, STRIDES_IN),
-        ):
-            if value not in known:
-                raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}")
+        choice("stem", stem, STEMS)
+        choice("placement", placement, PLACEMENTS)
+        choice("stride_in", stride_in, STRIDES_IN)
+        flag("zero_init_residual", zero_init_residual)
+        planes = _widths("planes", planes)
+        if len(planes) != len(_widths("depths", depths)):
+            raise ValueError(f"planes must have a width for each of {len(depths)} stages, got {planes!r}")
         if placement != "none" and make_se is None:
             raise ValueError(f"placement={placement!r} needs make_se; use an SE builder such as se_resnet50")
         if placement == "none" and stages is not None:
             raise ValueError(f"stages={stages!r} chooses among SE blocks, but placement='none' has none")
-        if num_classes < 1:
-            raise ValueError(f"num_classes must be at least 1, got {num_classes!r}")
         all_stages = range(1, len(depths) + 1)
-        if stages is not None and not set(stages) <= set(all_stages):
+        if stages is not None and (not isinstance(stages, Collection) or not set(stages) <= set(all_stages)):
             raise ValueError(f"stages must be among {list(all_stages)}, got {stages!r}")
+        options = {"stride_in": stride_in, "groups": groups, "base_width": base_width, "make_se": make_se}
 
-        channels = planes[0]
-        if stem == "imagenet":
-            self.conv1 = nn.Conv2d(3, channels, 7, stride=2, padding=3, bias=False)
-            self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        else:
-            self.conv1 = conv3x3(3, channels)
-            self.maxpool = nn.Identity()
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.relu = nn.ReLU(inplace=True)
-
-        for i, (depth, width) in enumerate(zip(depths, planes, strict=True), start=1):
-            make_block = partial(
-                block,
-                make_se=make_se,
-                placement=placement if stages is None or i in stages else "none",
-                stride_in=stride_in,
-                groups=groups,
-                base_width=base_width,
-            )
-            blocks = []
-            for j in range(depth):  # only the first block of a stage has a stride, and layer1 has none
-                blocks.append(make_block(channels, width, stride=2 if i > 1 and j == 0 else 1))
-                channels = width * block.expansion
-            self.add_module(f"layer{i}", nn.Sequential(*blocks))
         self.stage_names = [f"layer{i}" for i in all_stages]
-
+        self.drop_rate = number("drop_rate", drop_rate, least=0, below=1)
+        channels = self._add_stem(stem, whole("in_channels", in_channels, least=1), planes[0])
+        for i, (depth, width) in enumerate(zip(depths, planes), start=1):
+            place = placement if stages is None or i in stages else "none"
+            blocks = nn.Sequential()
+            for j in range(depth):  # only the first block of a stage has a stride, and layer1 has none
+                stride = 2 if i > 1 and j == 0 else 1
+                blocks.append(block(channels, width, stride, placement=place, **options))
+                channels = width * block.expansion
+            self.add_module(f"layer{i}", blocks)
+        self.num_features = self.inplanes = channels
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(channels, num_classes)
+        self.reset_classifier(num_classes)
 
         for name, module in self.named_modules():
             if isinstance(module, nn.Conv2d) and ".se." not in name:  # attention initializes itself
@@ -248,245 +272,229 @@ class ResNet(nn.Module):
             elif zero_init_residual and isinstance(module, ResidualBlock):
                 nn.init.zeros_((module.bn3 if isinstance(module, Bottleneck) else module.bn2).weight)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def _add_stem(self, stem: str, in_channels: int, channels: int) -> int:
+        """In the order in which they are called, as whoever cuts the network by its children expects. Its width."""
+        if stem == "cifar":
+            self.conv1: nn.Module = conv3x3(in_channels, channels)
+        elif stem == "imagenet":
+            self.conv1 = nn.Conv2d(in_channels, channels, 7, stride=2, padding=3, bias=False)
+        else:
+            self.conv1 = nn.Sequential()
+            for before, after, stride in ((in_channels, channels, 2), (channels, channels, 1)):
+                self.conv1.extend([conv3x3(before, after, stride), nn.BatchNorm2d(after), nn.ReLU(inplace=True)])
+            self.conv1.append(conv3x3(channels, 2 * channels))
+            channels *= 2
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.relu = nn.ReLU(inplace=True)
+        pool = nn.MaxPool2d(3, 2, padding=1) if stem == "imagenet" else nn.MaxPool2d(3, 2, ceil_mode=True)
+        self.maxpool: nn.Module = nn.Identity() if stem == "cifar" else pool
+        return channels
+
+    def reset_classifier(self, num_classes: int) -> None:
+        """A new classifier for so many classes, with PyTorch's initialization; none for 0."""
+        self.num_classes = whole("num_classes", num_classes, least=0)
+        self.fc: nn.Module = nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
+        self.fc.to(self.bn1.weight)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """The last map: `(N, in_channels, H, W)` to `(N, num_features, H / 32, W / 32)`; CIFAR's keeps more pixels."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))  # ImageNet: (N, 64, 56, 56); CIFAR: (N, 16, 32, 32)
-        for name in self.stage_names:
-            x = getattr(self, name)(x)  # layer1 keeps the resolution, each later stage halves it
-        return self.fc(self.avgpool(x).flatten(1))
+        for name, stage in self.named_children():
+            if name in self.stage_names:
+                x = stage(x)  # layer1 keeps the resolution, each later stage halves it
+        return x
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.avgpool(self.forward_features(x)).flatten(1)
+        return self.fc(F.dropout(x, self.drop_rate, self.training))
 
 
+class FeatureMaps(ResNet):
+    """A `ResNet` without classifier that returns the maps of its stem and of its stages, largest first.
+
+    Attributes:
+        feature_info: for each map, its channels `num_chs`, pixels of the image for one of its own `reduction`, and the
+            `module` that put it out.
+
+    Shapes:
+        input `(N, in_channels, H, W)`, output a list of maps: for 224 pixels of 112, 56, 28, 14 and 7.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{**options, "num_classes": 0})
+        reduction = 1 if isinstance(self.maxpool, nn.Identity) else 2
+        self.feature_info = [{"num_chs": self.bn1.num_features, "reduction": reduction, "module": "relu"}]
+        reduction **= 2
+        for i, name in enumerate(self.stage_names):
+            channels = getattr(self, name)[-1].outplanes
+            self.feature_info.append({"num_chs": channels, "reduction": reduction * 2**i, "module": name})
+
+    def forward(self, x: Tensor) -> list[Tensor]:  # type: ignore[override]
+        maps = [self.relu(self.bn1(self.conv1(x)))]
+        x = self.maxpool(maps[0])
+        for name, stage in self.named_children():
+            if name in self.stage_names:
+                x = stage(x)
+                maps.append(x)
+        return maps
+
+
+# The builders, a line each. Their options have a type and a default in one place each, here.
+
+
+class Options(TypedDict, total=False):
+    """Options of a builder: those of `ResNet`, and `features_only=True` for a `FeatureMaps`."""
+
+    num_classes: int
+    in_channels: int
+    planes: Sequence[int]
+    stem: str
+    stride_in: str
+    groups: int
+    base_width: int
+    zero_init_residual: bool
+    drop_rate: float
+    features_only: bool
+
+
+class SEOptions(Options, total=False):
+    """Further options of a builder with SE blocks.
+
+    `attention` is a name of `relatives.ATTENTION`, a class, or a function from the number of channels to a module. What
+    is None is left to the block: r = 16, no biases and a hidden width of at least 1 for `"se"`.
+    """
+
+    attention: str | Callable[..., nn.Module]
+    placement: str
+    stages: Collection[int] | None
+    reduction: int | None
+    bias: bool | None
+    min_hidden: int | None
+    squeeze: str | None
+    gate: str | nn.Module | Callable[[], nn.Module] | None
+    act: str | nn.Module | Callable[[], nn.Module] | None
+
+
+_DEFAULTS = {n: p.default for n, p in inspect.signature(ResNet).parameters.items() if n in Options.__annotations__}
+_DEFAULTS |= {"planes": (64, 128, 256, 512), "features_only": False}
+_BLOCK_OPTIONS = ("reduction", "bias", "min_hidden", "squeeze", "gate", "act")
+_SE_DEFAULTS = {"attention": "se", "placement": "standard", "stages": None, **dict.fromkeys(_BLOCK_OPTIONS)}
 _BUILDERS: dict[str, Callable[..., ResNet]] = {}
 
 
-def _register(builder: Callable[..., ResNet]) -> Callable[..., ResNet]:
-    _BUILDERS[builder.__name__] = builder
-    return builder
+class Builder(Protocol):
+    def __call__(self, **options: Unpack[Options]) -> ResNet: ...
 
 
-def list_models() -> list[str]:
-    """Names that `create_model` knows."""
-    return list(_BUILDERS)
+class SEBuilder(Protocol):
+    def __call__(self, **options: Unpack[SEOptions]) -> ResNet: ...
 
 
-def create_model(name: str, **options: Any) -> ResNet:
+def list_models(pattern: str = "*") -> list[str]:
+    """Names that `create_model` knows, all or those that match a pattern with shell wildcards: `"se_*"`."""
+    if not isinstance(pattern, str):
+        raise ValueError(f"pattern must be text such as 'se_*', got {pattern!r}")
+    return [name for name in _BUILDERS if fnmatchcase(name, pattern)]
+
+
+def create_model(name: str, **options: Unpack[SEOptions]) -> ResNet:
     """Build a network by name; options reach its builder: `create_model("se_resnet18", reduction=8)`.
 
     Raises:
         ValueError: there is no such network; the message has the nearest names.
+        TypeError: the builder has no such option; the message has the nearest one.
     """
-    if name not in _BUILDERS:
-        near = difflib.get_close_matches(name, _BUILDERS, n=3, cutoff=0.5)
+    if name not in list_models():
+        near = difflib.get_close_matches(str(name), _BUILDERS, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(_BUILDERS)}"
         raise ValueError(f"name {name!r} is not a model: {hint}")
     return _BUILDERS[name](**options)
 
 
-# Builders. The plain ones take the keyword arguments of `ResNet`: num_classes, zero_init_residual; CIFAR's also planes,
-# and networks of bottlenecks stride_in, groups and base_width. Those with SE also take reduction, min_hidden, bias,
-# squeeze, gate, placement, stages, and attention: a name of `relatives.ATTENTION`, a class, or a function from the
-# number of channels to a module.
+def _builder(name: str, block: type, depths: tuple[int, ...], types: type, defaults: dict[str, Any]) -> Any:
+    """A function with a name, a text and a signature of its own."""
+
+    def builder(**options: Any) -> ResNet:
+        for option in options:
+            if option not in defaults:
+                raise TypeError(f"{name}() takes no option {option!r}{_hint(name, option, defaults)}")
+        return _build(block, depths, **(defaults | options))
+
+    builder.__name__ = builder.__qualname__ = name
+    images = "CIFAR" if defaults["stem"] == "cifar" else "ImageNet"
+    with_se = "with SE blocks, for" if types is SEOptions else "for"
+    builder.__doc__ = f"A network {with_se} {images}: stages of {', '.join(map(str, depths))} × {block.__name__}."
+    hints = get_type_hints(types)
+    parameters = [Parameter(n, Parameter.KEYWORD_ONLY, default=v, annotation=hints[n]) for n, v in defaults.items()]
+    builder.__signature__ = inspect.Signature(parameters, return_annotation=ResNet)  # type: ignore[attr-defined]
+    _BUILDERS[name] = builder
+    return builder
 
 
-def _imagenet(block: type[BasicBlock] | type[Bottleneck], depths: Sequence[int], **options: Any) -> ResNet:
-    return ResNet(block, depths, (64, 128, 256, 512), **options)
+def _hint(name: str, option: str, known: Collection[str]) -> str:
+    if option in ("pretrained", "weights"):
+        return ": load_pretrained loads trained weights"
+    if f"se_{name}" in _BUILDERS and option in inspect.signature(_BUILDERS[f"se_{name}"]).parameters:
+        return f": se_{name} does"
+    near = difflib.get_close_matches(option, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; its options: {', '.join(known)}"
 
 
-def _cifar(
-    block: type[BasicBlock] | type[Bottleneck],
-    n: int,
-    *,
-    num_classes: int = 10,
-    planes: Sequence[int] = (16, 32, 64),
-    **options: Any,
-) -> ResNet:
-    """He et al. §4.2: three stages of n blocks with 16, 32 and 64 planes, 6n + 2 layers (9n + 2 with bottlenecks)."""
-    return ResNet(block, (n, n, n), planes, stem="cifar", num_classes=num_classes, **options)
+def _build(block: type, depths: Sequence[int], *, features_only: bool, planes: Sequence[int], **options: Any) -> ResNet:
+    if attention := options.pop("attention", None):
+        given = {name: options.pop(name) for name in _BLOCK_OPTIONS}
+        given = {name: value for name, value in given.items() if value is not None}
+        options["make_se"] = partial(make_attention, attention, **given)
+    network = FeatureMaps if flag("features_only", features_only) else ResNet
+    return network(block, depths, planes, **options)
 
 
-def _se(
-    plain: Callable[..., ResNet],
-    *,
-    attention: str | Callable[[int], nn.Module] = "se",
-    reduction: int | None = None,
-    min_hidden: int | None = None,
-    bias: bool | None = None,
-    squeeze: str | None = None,
-    gate: str | None = None,
-    placement: str = "standard",
-    **options: Any,
-) -> ResNet:
-    """The network of a plain builder with SE blocks, or a relative of theirs by name or class, in it.
-
-    What is None is left to the block: r = 16, no biases and a hidden width of at least 1 for `"se"`.
-    """
-    given = {"reduction": reduction, "min_hidden": min_hidden, "bias": bias, "squeeze": squeeze, "gate": gate}
-    make_se = partial(make_attention, attention, **{name: value for name, value in given.items() if value is not None})
-    return plain(make_se=make_se, placement=placement, **options)
+def _plain(name: str, block: type, *depths: int, **defaults: Any) -> Builder:
+    return _builder(name, block, depths, Options, _DEFAULTS | defaults)
 
 
-@_register
-def resnet18(**options: Any) -> ResNet:
-    """ResNet-18 for ImageNet, 11,689,512 parameters."""
-    return _imagenet(BasicBlock, (2, 2, 2, 2), **options)
+def _se(name: str, block: type, *depths: int, **defaults: Any) -> SEBuilder:
+    return _builder(name, block, depths, SEOptions, _SE_DEFAULTS | _DEFAULTS | defaults)
 
 
-@_register
-def resnet34(**options: Any) -> ResNet:
-    """ResNet-34 for ImageNet, 21,797,672 parameters."""
-    return _imagenet(BasicBlock, (3, 4, 6, 3), **options)
+# He et al. §4.2: three stages of n blocks with 16, 32 and 64 planes, 6n + 2 layers (9n + 2 with bottlenecks).
+_CIFAR: dict[str, Any] = {"stem": "cifar", "num_classes": 10, "planes": (16, 32, 64)}
+_WIDE: dict[str, Any] = {"stem": "cifar", "num_classes": 10}
+_NEXT: dict[str, Any] = {"groups": 32, "base_width": 4}
+_154: dict[str, Any] = {"groups": 64, "base_width": 4, "stem": "deep", "drop_rate": 0.2, "bias": True}
 
+resnet18 = _plain("resnet18", BasicBlock, 2, 2, 2, 2)
+resnet34 = _plain("resnet34", BasicBlock, 3, 4, 6, 3)
+resnet50 = _plain("resnet50", Bottleneck, 3, 4, 6, 3)
+resnet101 = _plain("resnet101", Bottleneck, 3, 4, 23, 3)
+resnet152 = _plain("resnet152", Bottleneck, 3, 8, 36, 3)
+resnext50_32x4d = _plain("resnext50_32x4d", Bottleneck, 3, 4, 6, 3, **_NEXT)
+resnext101_32x4d = _plain("resnext101_32x4d", Bottleneck, 3, 4, 23, 3, **_NEXT)
+resnet8 = _plain("resnet8", BasicBlock, 1, 1, 1, **_CIFAR)
+resnet20 = _plain("resnet20", BasicBlock, 3, 3, 3, **_CIFAR)
+resnet32 = _plain("resnet32", BasicBlock, 5, 5, 5, **_CIFAR)
+resnet44 = _plain("resnet44", BasicBlock, 7, 7, 7, **_CIFAR)
+resnet56 = _plain("resnet56", BasicBlock, 9, 9, 9, **_CIFAR)
+resnet110 = _plain("resnet110", BasicBlock, 18, 18, 18, **_CIFAR)
+resnet164 = _plain("resnet164", Bottleneck, 18, 18, 18, **_CIFAR)
+resnet10_cifar = _plain("resnet10_cifar", BasicBlock, 1, 1, 1, 1, **_WIDE)
+resnet18_cifar = _plain("resnet18_cifar", BasicBlock, 2, 2, 2, 2, **_WIDE)
+se_resnet18 = _se("se_resnet18", BasicBlock, 2, 2, 2, 2)
+se_resnet34 = _se("se_resnet34", BasicBlock, 3, 4, 6, 3)
+se_resnet50 = _se("se_resnet50", Bottleneck, 3, 4, 6, 3)
+se_resnet101 = _se("se_resnet101", Bottleneck, 3, 4, 23, 3)
+se_resnet152 = _se("se_resnet152", Bottleneck, 3, 8, 36, 3)
+se_resnext50_32x4d = _se("se_resnext50_32x4d", Bottleneck, 3, 4, 6, 3, **_NEXT)
+se_resnext101_32x4d = _se("se_resnext101_32x4d", Bottleneck, 3, 4, 23, 3, **_NEXT)
+se_resnet8 = _se("se_resnet8", BasicBlock, 1, 1, 1, **_CIFAR)
+se_resnet20 = _se("se_resnet20", BasicBlock, 3, 3, 3, **_CIFAR)
+se_resnet32 = _se("se_resnet32", BasicBlock, 5, 5, 5, **_CIFAR)
+se_resnet44 = _se("se_resnet44", BasicBlock, 7, 7, 7, **_CIFAR)
+se_resnet56 = _se("se_resnet56", BasicBlock, 9, 9, 9, **_CIFAR)
+se_resnet110 = _se("se_resnet110", BasicBlock, 18, 18, 18, **_CIFAR)
+se_resnet164 = _se("se_resnet164", Bottleneck, 18, 18, 18, **_CIFAR)
+se_resnet10_cifar = _se("se_resnet10_cifar", BasicBlock, 1, 1, 1, 1, **_WIDE)
+se_resnet18_cifar = _se("se_resnet18_cifar", BasicBlock, 2, 2, 2, 2, **_WIDE)
+senet154 = _se("senet154", SENetBottleneck, 3, 8, 36, 3, **_154)
 
-@_register
-def resnet50(**options: Any) -> ResNet:
-    """ResNet-50 for ImageNet, 25,557,032 parameters."""
-    return _imagenet(Bottleneck, (3, 4, 6, 3), **options)
-
-
-@_register
-def resnet101(**options: Any) -> ResNet:
-    """ResNet-101 for ImageNet, 44,549,160 parameters."""
-    return _imagenet(Bottleneck, (3, 4, 23, 3), **options)
-
-
-@_register
-def resnet152(**options: Any) -> ResNet:
-    """ResNet-152 for ImageNet, 60,192,808 parameters."""
-    return _imagenet(Bottleneck, (3, 8, 36, 3), **options)
-
-
-@_register
-def resnet8(**options: Any) -> ResNet:
-    """ResNet-8 for CIFAR, one block a stage: the smallest of the family, for quick experiments."""
-    return _cifar(BasicBlock, 1, **options)
-
-
-@_register
-def resnet20(**options: Any) -> ResNet:
-    """ResNet-20 for CIFAR, 3 blocks a stage."""
-    return _cifar(BasicBlock, 3, **options)
-
-
-@_register
-def resnet32(**options: Any) -> ResNet:
-    """ResNet-32 for CIFAR, 5 blocks a stage."""
-    return _cifar(BasicBlock, 5, **options)
-
-
-@_register
-def resnet44(**options: Any) -> ResNet:
-    """ResNet-44 for CIFAR, 7 blocks a stage."""
-    return _cifar(BasicBlock, 7, **options)
-
-
-@_register
-def resnet56(**options: Any) -> ResNet:
-    """ResNet-56 for CIFAR, 9 blocks a stage."""
-    return _cifar(BasicBlock, 9, **options)
-
-
-@_register
-def resnet110(**options: Any) -> ResNet:
-    """ResNet-110 for CIFAR, 18 blocks a stage."""
-    return _cifar(BasicBlock, 18, **options)
-
-
-@_register
-def resnet164(**options: Any) -> ResNet:
-    """ResNet-164 for CIFAR, 18 blocks a stage."""
-    return _cifar(Bottleneck, 18, **options)
-
-
-@_register
-def resnet10_cifar(*, num_classes: int = 10, **options: Any) -> ResNet:
-    """ResNet-10 with the CIFAR stem: one block in each of four stages, 64 to 512 channels on 32x32 images."""
-    return _imagenet(BasicBlock, (1, 1, 1, 1), stem="cifar", num_classes=num_classes, **options)
-
-
-@_register
-def resnet18_cifar(*, num_classes: int = 10, **options: Any) -> ResNet:
-    """ResNet-18 with the CIFAR stem: 64 to 512 channels on 32x32 images."""
-    return resnet18(stem="cifar", num_classes=num_classes, **options)
-
-
-@_register
-def se_resnet18(**options: Any) -> ResNet:
-    """SE-ResNet-18 for ImageNet, 11,776,552 parameters at r = 16."""
-    return _se(resnet18, **options)
-
-
-@_register
-def se_resnet34(**options: Any) -> ResNet:
-    """SE-ResNet-34 for ImageNet, 21,954,856 parameters at r = 16."""
-    return _se(resnet34, **options)
-
-
-@_register
-def se_resnet50(**options: Any) -> ResNet:
-    """SE-ResNet-50 for ImageNet, 28,071,976 parameters at r = 16."""
-    return _se(resnet50, **options)
-
-
-@_register
-def se_resnet101(**options: Any) -> ResNet:
-    """SE-ResNet-101 for ImageNet, 49,292,328 parameters at r = 16."""
-    return _se(resnet101, **options)
-
-
-@_register
-def se_resnet152(**options: Any) -> ResNet:
-    """SE-ResNet-152 for ImageNet, 66,770,984 parameters at r = 16."""
-    return _se(resnet152, **options)
-
-
-@_register
-def se_resnet8(**options: Any) -> ResNet:
-    """SE-ResNet-8 for CIFAR, with three SE blocks."""
-    return _se(resnet8, **options)
-
-
-@_register
-def se_resnet20(**options: Any) -> ResNet:
-    """SE-ResNet-20 for CIFAR."""
-    return _se(resnet20, **options)
-
-
-@_register
-def se_resnet32(**options: Any) -> ResNet:
-    """SE-ResNet-32 for CIFAR."""
-    return _se(resnet32, **options)
-
-
-@_register
-def se_resnet44(**options: Any) -> ResNet:
-    """SE-ResNet-44 for CIFAR."""
-    return _se(resnet44, **options)
-
-
-@_register
-def se_resnet56(**options: Any) -> ResNet:
-    """SE-ResNet-56 for CIFAR."""
-    return _se(resnet56, **options)
-
-
-@_register
-def se_resnet110(**options: Any) -> ResNet:
-    """SE-ResNet-110 for CIFAR."""
-    return _se(resnet110, **options)
-
-
-@_register
-def se_resnet164(**options: Any) -> ResNet:
-    """SE-ResNet-164 for CIFAR."""
-    return _se(resnet164, **options)
-
-
-@_register
-def se_resnet10_cifar(**options: Any) -> ResNet:
-    """SE-ResNet-10 with the CIFAR stem."""
-    return _se(resnet10_cifar, **options)
-
-
-@_register
-def se_resnet18_cifar(**options: Any) -> ResNet:
-    """SE-ResNet-18 with the CIFAR stem."""
-    return _se(resnet18_cifar, **options)
+__all__ = ["create_model", "list_models", *_BUILDERS]

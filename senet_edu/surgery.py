@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from senet_edu.modes import evaluating
 from senet_edu.relatives import make_attention
 
 Target = str | type[nn.Module]
@@ -127,16 +128,13 @@ def _outputs(model: nn.Module, chosen: dict[str, nn.Module], input_size: tuple[i
         module.register_forward_hook(lambda _, __, output, name=name: look(name, output))
         for name, module in chosen.items()
     ]
-    modes = {module: module.training for module in model.modules()}
     like = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
     try:
-        model.eval()
-        model(torch.zeros(1, *input_size, device=like.device, dtype=like.dtype))
+        with evaluating(model):
+            model(torch.zeros(1, *input_size, device=like.device, dtype=like.dtype))
     finally:
         for hook in hooks:
             hook.remove()
-        for module, training in modes.items():
-            module.training = training
     if never := [name for name in chosen if name not in outputs]:
         raise ValueError(f"after {never[0]!r}: it is never called in a forward pass in eval mode")
     return outputs
@@ -158,6 +156,4 @@ def se_inception_v3(*, reduction: int = 16, bias: bool = False, min_hidden: int 
         options.setdefault("init_weights", True)
     model = inception_v3(**options)
     # 75 pixels is the least that Inception-v3 takes.
-    return insert_se(
-        model, "Mixed_*", input_size=(3, 75, 75), reduction=reduction, bias=bias, min_hidden=min_hidden
-    )
+    return insert_se(model, "Mixed_*", input_size=(3, 75, 75), reduction=reduction, bias=bias, min_hidden=min_hidden)

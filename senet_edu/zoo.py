@@ -2,32 +2,33 @@
 
 Each has three facts in `weights/manifest.json`: the recipe and command that made it, the SHA-256 of its file, and the
 accuracy that the shipped file scores on the 10,000 test images. Weights are stored in half precision and used in
-float32. `scripts/ship_weights.py` writes them from a training run.
-
-What takes too long to measure in a chapter is measured once, by `scripts/measure_NAME.py`, and lies in
-`results/NAME.json` with everything that it takes to measure it again.
+float32. `python -m senet_edu.measure.weights` puts them there from a training run.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file
 
+from senet_edu import store
 from senet_edu.resnet import ResNet, create_model
 
 WEIGHTS = Path(__file__).parent / "weights"
-RESULTS = Path(__file__).parent / "results"
+REMEDY = "Install senet_edu again"
 
 
 @cache
 def manifest() -> dict[str, dict[str, Any]]:
-    """What is shipped: name to its facts (`sha256`, `model_options`, `test_accuracy`, `about`)."""
-    return json.loads((WEIGHTS / "manifest.json").read_text())
+    """What is shipped: name to its facts (`sha256`, `model_options`, `test_accuracy`, `about`).
+
+    Raises:
+        FileNotFoundError, ValueError: the file is missing or damaged, as for `store.read_json`.
+    """
+    return store.read_json(WEIGHTS / "manifest.json", REMEDY)
 
 
 def facts(name: str) -> dict[str, Any]:
@@ -48,12 +49,12 @@ def load_pretrained(name: str) -> ResNet:
 
     Raises:
         ValueError: no such network is shipped.
-        RuntimeError: the weights file is damaged (its SHA-256 is not the recorded one).
+            Or its file is damaged (its SHA-256 is not the recorded one).
     """
     about = facts(name)
     path = WEIGHTS / f"{name}.safetensors"
     if hashlib.sha256(path.read_bytes()).hexdigest() != about["sha256"]:
-        raise RuntimeError(f"{path} is damaged: its SHA-256 is not the recorded one. Install senet_edu again.")
+        raise ValueError(f"{path} is damaged: its SHA-256 is not the recorded one. {REMEDY}.")
     model = create_model(name, **about["model_options"])
     model.load_state_dict({key: t.float() if t.is_floating_point() else t for key, t in load_file(path).items()})
     return model.eval()
@@ -63,20 +64,11 @@ def load_history(name: str) -> list[dict[str, Any]]:
     """The training history of a shipped network, a dictionary an epoch (see `senet_edu.train`).
 
     Raises:
-        ValueError: no such network is shipped.
+        ValueError: no such network is shipped, or the file is damaged.
     """
-    facts(name)
-    _, *epochs = map(json.loads, (WEIGHTS / f"{name}.history.jsonl").read_text().splitlines())
-    return epochs
-
-
-def load_results(name: str) -> dict[str, Any]:
-    """A stored measurement: its numbers, and under `about` the command, seeds, versions and hardware.
-
-    Raises:
-        ValueError: there is no such measurement.
-    """
-    known = sorted(path.stem for path in RESULTS.glob("*.json"))
-    if name not in known:
-        raise ValueError(f"name {name!r} is not a stored measurement; there are {', '.join(known)}")
-    return json.loads((RESULTS / f"{name}.json").read_text())
+    epochs = facts(name)["about"]["recipe"]["epochs"]
+    path = WEIGHTS / f"{name}.history.jsonl"
+    _, *history = store.read_lines(path, REMEDY)
+    if [row.get("epoch") for row in history] != list(range(1, epochs + 1)):
+        raise ValueError(f"{path} is damaged: it has {len(history)} epochs, and the run had {epochs}. {REMEDY}.")
+    return history

@@ -1,7 +1,15 @@
 """Recording and overriding gates: what is seen, what is changed, and that nothing stays behind."""
 
+import copy
+import io
+import math
+import threading
+import warnings
+
+import numpy as np
 import pytest
 import torch
+import torch.utils.checkpoint
 from torch import nn
 
 from senet_edu import SEBlock, override_gates, record_gates
@@ -215,6 +223,9 @@ def test_gates_of_one_are_the_plain_network(model, x):
         (torch.arange(16), lambda s: torch.arange(16.0).expand(3, 16)),
         (torch.arange(48.0).view(3, 16), lambda s: torch.arange(48.0).view(3, 16)),
         (torch.arange(3.0)[:, None], lambda s: torch.arange(3.0)[:, None].expand(3, 16)),
+        ([0.5] * 16, lambda s: torch.full_like(s, 0.5)),
+        (np.arange(16), lambda s: torch.arange(16.0).expand(3, 16)),
+        (np.float64(0.25), lambda s: torch.full_like(s, 0.25)),
         (lambda s: s.flip(0), lambda s: s.flip(0)),
         (lambda s: s.mean(0), lambda s: s.mean(0).expand(3, 16)),
         (lambda s: 0.5, lambda s: torch.full_like(s, 0.5)),
@@ -274,10 +285,121 @@ def test_wrong_shape(model, x, shape):
     assert hooks_left(model) == []
 
 
-@pytest.mark.parametrize("value", ["one", None, [0.5]])
+@pytest.mark.parametrize("value", ["one", None, ["a"], {}, [[0.5], [0.5, 1.0]]])
 def test_wrong_value(model, value):
-    with pytest.raises(ValueError, match="must be a number, a tensor or a function"):
+    with pytest.raises(ValueError, match="must be a number, a tensor or a function, or a list or an array of numbers"):
         with override_gates(model, {"layer2.0.se": value}):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (math.nan, "must be finite, got nan"),
+        (math.inf, "must be finite, got inf"),
+        ([0.5, math.nan], "must be finite"),
+        (torch.ones(16, dtype=torch.complex64), "must be real, got torch.complex64"),
+    ],
+)
+def test_gates_that_would_spoil_the_answer(model, value, message):
+    with pytest.raises(ValueError, match=message), override_gates(model, {"layer2.0.se": value}):
+        pass
+
+
+def test_overrides_must_be_a_dictionary(model):
+    for overrides in (None, 1.0, ["layer2.0.se"]):
+        with pytest.raises(ValueError, match="overrides must be a dictionary"), override_gates(model, overrides):
+            pass
+    for thing in (None, torch.zeros(1), "model"):
+        with pytest.raises(ValueError, match="model must be a module"), record_gates(thing):
+            pass
+
+
+def test_wildcards(model, x):
+    everything = {"*": 0.25, "layer1.*": 0.5, "layer1.1.se": 1.0}
+    with override_gates(model, everything), record_gates(model) as gates:
+        model(x)
+    assert [s.unique().item() for s in gates.values()] == [0.5, 1.0, 0.25]
+    with override_gates(model, dict(reversed(everything.items()))), record_gates(model) as gates:
+        model(x)  # a later pattern goes before an earlier one, a name before both
+    assert [s.unique().item() for s in gates.values()] == [0.25, 1.0, 0.25]
+    with pytest.raises(ValueError, match="overrides names 'layer9.*', which is not an SE block"):
+        with override_gates(model, {"layer9.*": 1.0}):
+            pass
+
+
+# Copies, threads, checkpoints: whose gates are these?
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, torch.optim.swa_utils.AveragedModel, lambda m: pickled(m)])
+def test_a_copy_made_inside_is_neither_recorded_nor_overridden(model, x, copied):
+    expected = model(x)
+    with override_gates(model, {"layer1.0.se": 0.0}), record_gates(model) as gates:
+        twin = copied(model)
+        twin(x)
+        assert len(gates) == 0
+        model(x)
+    torch.testing.assert_close(twin.eval()(x), expected)
+    twin(x)
+    assert len(gates["layer1.0.se"]) == 3
+
+
+def pickled(model):
+    buffer = io.BytesIO()
+    torch.save(model, buffer)
+    buffer.seek(0)
+    return torch.load(buffer, weights_only=False)
+
+
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_activation_checkpointing_records_once(x, reentrant):
+    block = SEBlock(3, 1)
+    input = x.requires_grad_()
+    with record_gates(block) as gates, override_gates(block, {"se": lambda s: s / 2}):
+        out = torch.utils.checkpoint.checkpoint(block, input, use_reentrant=reentrant)
+        out.sum().backward()
+    assert gates["se"].shape == (3, 3)
+    gradient, input.grad = input.grad, None
+    with override_gates(block, {"se": lambda s: s / 2}):
+        block(input).sum().backward()
+    torch.testing.assert_close(gradient, input.grad)
+
+
+def test_a_context_belongs_to_its_thread(model, x):
+    """Two servers on one model: each sees its own gates, and no other's override."""
+    expected = model(x)
+    seen, started = {}, threading.Barrier(2)
+
+    def serve(n):
+        with torch.no_grad(), record_gates(model) as gates, override_gates(model, {"layer2.0.se": float(n)}):
+            started.wait(10)
+            for _ in range(20):
+                model(x[:n])
+            seen[n] = gates
+            started.wait(10)
+
+    threads = [threading.Thread(target=serve, args=(n,)) for n in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {n: len(gates["layer1.0.se"]) for n, gates in seen.items()} == {1: 20, 2: 40}
+    assert torch.equal(model(x), expected)
+
+
+def test_a_model_inside_of_vmap(model, x):
+    with pytest.raises(ValueError, match="'layer1.0.se' cannot be recorded inside of torch.vmap"):
+        with record_gates(model):
+            torch.vmap(lambda image: model(image[None]))(x)
+
+
+def test_a_graph_has_no_blocks(x):
+    model = nn.Sequential(SEBlock(3, 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        graphs = [torch.jit.trace(model, x), torch.jit.script(model), torch.export.export(model, (x,)).module()]
+    for graph in graphs:
+        with pytest.raises(ValueError, match="it is a graph, made by a tool"), record_gates(graph):
             pass
 
 
@@ -318,3 +440,42 @@ def test_compiled_models():
         torch.testing.assert_close(other(x), out)
         assert runs  # compiled again
         runs.clear()
+
+
+def stance():
+    return torch._dynamo.eval_frame._stance.stance
+
+
+def test_the_stance_of_the_compiler_is_given_back_in_any_order(x):
+    """Contexts that end in another order than they began, in one thread or two, left it at `force_eager` for good."""
+    import torch._dynamo
+
+    block = SEBlock(3, 1)
+    first, second = record_gates(block), record_gates(block)
+    first.__enter__()
+    second.__enter__()
+    assert stance() == "force_eager"
+    first.__exit__(None, None, None)
+    assert stance() == "force_eager"
+    second.__exit__(None, None, None)
+    assert stance() == "default"
+
+    opened, closed = threading.Event(), threading.Event()
+
+    def other():
+        with record_gates(block):
+            opened.set()
+            closed.wait(10)
+
+    thread = threading.Thread(target=other)
+    with record_gates(block):
+        thread.start()
+        opened.wait(10)
+    closed.set()
+    thread.join()
+    assert stance() == "default"
+    with torch.compiler.set_stance("fail_on_recompile"):
+        with record_gates(block):
+            assert stance() == "force_eager"
+        assert stance() == "fail_on_recompile"
+    assert stance() == "default"

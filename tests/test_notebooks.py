@@ -15,6 +15,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+import senet_edu
 from senet_edu.explorables import Squeeze
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
@@ -22,11 +23,27 @@ REPOSITORY = yaml.safe_load((BOOK.parent / "_config.yml").read_text(encoding="ut
 CHAPTERS = sorted(BOOK.glob("*.ipynb"))
 IMAGES = ("image/png", "image/jpeg", "image/svg+xml", "image/gif")
 
-INSTALL = f"""\
-# On Colab: fetch the book's package. Anywhere else it is already installed.
-import importlib.util
-if importlib.util.find_spec("senet_edu") is None:
-    %pip install -q git+{REPOSITORY["url"]}"""
+INSTALL = f'''\
+# The book's package: installed already, or fetched here (on Colab), or renewed where it is older than this notebook.
+import sys
+from importlib import metadata
+
+NEEDED = "{senet_edu.__version__}"
+
+
+def is_missing():
+    try:
+        return [*map(int, metadata.version("senet-edu").split("."))] < [*map(int, NEEDED.split("."))]
+    except metadata.PackageNotFoundError:
+        return True
+
+
+if is_missing():
+    %pip install -q --upgrade "senet-edu[book] @ git+{REPOSITORY["url"]}"
+    if is_missing():
+        print("The package could not be fetched. Is there a network? Then run this cell again.")
+    elif "senet_edu" in sys.modules:
+        print("The package was renewed. Choose Runtime, Restart session, and run the cells from the top.")'''
 
 
 def badge(name: str) -> str:
@@ -117,6 +134,26 @@ def framed(notebook: NotebookNode, name: str) -> Iterator[str]:
         yield f"ends with the sections {headings[-3:]}, not with Recap, Quiz, Exercises"
 
 
+def plain_markdown(notebook: NotebookNode, name: str) -> Iterator[str]:
+    """Nothing that only the book's renderer understands: Colab, JupyterLab and GitHub would show it raw."""
+    for cell in notebook.cells:
+        if cell.cell_type != "markdown":
+            continue
+        prose = re.sub(r"^```.*?^```", "", cell.source, flags=re.MULTILINE | re.DOTALL)
+        if raw := re.findall(r"^:::.*|^```\{.*|^\([\w-]+\)=$", cell.source, re.MULTILINE) + re.findall(
+            r"\{[\w:]+\}`", prose
+        ):
+            yield f"{cell.id} has what only the book understands: {raw}"
+        # Markdown within HTML is set only behind an empty line.
+        for opening in re.finditer(r"<details>(.*?)</details>", cell.source, re.DOTALL):
+            if not re.match(r"\n<summary>[^\n]+</summary>\n\n.*\n\n$", opening[1], re.DOTALL):
+                yield f"{cell.id}: <details> lacks an empty line behind its summary or before its end"
+        if cell.source.count("<details>") != cell.source.count("</details>"):
+            yield f"{cell.id}: <details> without an end"
+        if dead := re.findall(r"\]\((#[^)]+)\)", cell.source):
+            yield f"{cell.id} links within the page, which other viewers name otherwise: {dead}"
+
+
 def in_contents(notebook: NotebookNode, name: str) -> Iterator[str]:
     contents = yaml.safe_load((BOOK / "_toc.yml").read_text(encoding="utf-8"))
     if name not in [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]:
@@ -131,6 +168,7 @@ CHECKS: list[Check] = [
     normalized,
     mostly_compared,
     framed,
+    plain_markdown,
     in_contents,
 ]
 
@@ -273,6 +311,26 @@ def no_quiz(notebook: NotebookNode) -> None:
     notebook.cells[4].source = "## Recap"
 
 
+def folded_by_a_directive(notebook: NotebookNode) -> None:
+    notebook.cells[6].source += "\n\n:::{dropdown} Solution\nx\n:::"
+
+
+def folded_without_empty_line(notebook: NotebookNode) -> None:
+    notebook.cells[6].source += "\n\n<details>\n<summary>Solution</summary>\n$x$\n\n</details>"
+
+
+def folded_without_end(notebook: NotebookNode) -> None:
+    notebook.cells[6].source += "\n\n<details>\n<summary>Solution</summary>\n\n$x$"
+
+
+def role(notebook: NotebookNode) -> None:
+    notebook.cells[4].source += "\n\nSee {cite}`hu2018`."
+
+
+def link_within_the_page(notebook: NotebookNode) -> None:
+    notebook.cells[4].source += "\n\nSee [below](#quiz)."
+
+
 BAD: list[tuple[Check, Callable[[NotebookNode], None]]] = [
     (executed, never_executed),
     (executed, executed_out_of_order),
@@ -298,6 +356,11 @@ BAD: list[tuple[Check, Callable[[NotebookNode], None]]] = [
     (framed, install_from_elsewhere),
     (framed, install_cell_shown),
     (framed, no_quiz),
+    (plain_markdown, folded_by_a_directive),
+    (plain_markdown, folded_without_empty_line),
+    (plain_markdown, folded_without_end),
+    (plain_markdown, role),
+    (plain_markdown, link_within_the_page),
 ]
 
 
@@ -343,6 +406,16 @@ def test_alt_text_goes_with_its_figure() -> None:
     notebook.cells[3].metadata["mystnb"]["image"]["width"] = "80%"
     notebook.cells[3].outputs = []
     assert execute_notebooks.normalize(notebook).cells[3].metadata["mystnb"] == {"image": {"width": "80%"}}
+
+
+def test_alt_text_is_the_first_line_and_a_figure_keeps_its_twin() -> None:
+    notebook = good_notebook()
+    (output,) = notebook.cells[3].outputs
+    output.data["text/plain"] = f'Figure: {ALT}\n  1: x "n"; 1 line'
+    output.metadata = NotebookNode({"dark": "iVBOR", "image/png": {"width": 640}, "created": "2026-01-01"})
+    cell = execute_notebooks.normalize(notebook).cells[3]
+    assert cell.metadata["mystnb"]["image"]["alt"] == ALT
+    assert cell.outputs[0].metadata == {"dark": "iVBOR", "image/png": {"width": 640}}
 
 
 def test_two_figures_in_a_cell_are_refused() -> None:

@@ -1,6 +1,7 @@
 """The networks against torchvision's, against exact parameter counts, and against the paper."""
 
 import functools
+import inspect
 import itertools
 import re
 
@@ -10,6 +11,7 @@ import torchvision.models
 from torch import nn
 from torch.nn import functional as F
 
+import senet_edu
 from senet_edu import SEBlock, create_model, list_models, se_resnet20
 from senet_edu.resnet import PLACEMENTS, BasicBlock, Bottleneck, ResNet, conv3x3
 
@@ -248,13 +250,16 @@ def test_depth_is_in_the_name(name):
     """The 50 of ResNet-50 counts the convolutions outside of shortcuts, and the classifier."""
     model = build(name)
     layers = [m for n, m in model.named_modules() if isinstance(m, nn.Conv2d) and "downsample" not in n]
-    assert len(layers) + 1 == int(re.search(r"resnet(\d+)", name)[1])
-    assert any(isinstance(m, SEBlock) for m in model.modules()) == name.startswith("se_")
+    assert len(layers) + 1 == int(re.search(r"ne(?:t|xt)(\d+)", name)[1])
+    assert any(isinstance(m, SEBlock) for m in model.modules()) == name.startswith("se")
 
 
 def test_list_of_models_is_complete():
     plain = {f"resnet{depth}" for depth in IMAGENET_DEPTHS + CIFAR_DEPTHS} | {"resnet10_cifar", "resnet18_cifar"}
-    assert set(list_models()) == plain | {f"se_{name}" for name in plain}
+    plain |= {"resnext50_32x4d", "resnext101_32x4d"}
+    assert set(list_models()) == plain | {f"se_{name}" for name in plain} | {"senet154"}
+    assert set(list_models("se_*")) == {f"se_{name}" for name in plain}
+    assert list_models("*20") == ["resnet20", "se_resnet20"] and list_models("vgg*") == []
 
 
 def test_stride_in():
@@ -397,10 +402,16 @@ def test_unknown_name():
         ("se_resnet20", {"placement": "3x3"}, "BasicBlock.*placement='3x3'"),
         ("resnet18", {"stride_in": "1x1"}, "BasicBlock.*stride_in='1x1'"),
         ("resnet18", {"groups": 32, "base_width": 4}, "BasicBlock.*groups=32"),
-        ("resnet18", {"num_classes": 0}, "num_classes must be at least 1, got 0"),
-        ("resnet18", {"placement": "standard"}, "placement='standard' needs make_se"),
-        ("resnet18", {"stages": (1,)}, r"stages=\(1,\)"),
-        ("resnet18", {"stem": "mnist"}, "stem must be one of imagenet, cifar; got 'mnist'"),
+        ("resnet18", {"num_classes": -1}, "num_classes must be at least 0, got -1"),
+        ("resnet18", {"stem": "mnist"}, "stem must be one of imagenet, deep, cifar; got 'mnist'"),
+        ("resnet50", {"base_width": 0}, "base_width must be at least 1, got 0"),
+        ("resnet50", {"groups": "32"}, "groups must be a whole number, at least 1, got '32'"),
+        ("resnet20", {"planes": (16, 32)}, r"planes must have a width for each of 3 stages, got \(16, 32\)"),
+        ("resnet20", {"planes": 16}, "planes must be one or more whole numbers, got 16"),
+        ("resnet20", {"in_channels": 0}, "in_channels must be at least 1, got 0"),
+        ("resnet20", {"drop_rate": 1}, "drop_rate must be at least 0 and less than 1, got 1"),
+        ("se_resnet20", {"stages": 2}, r"stages must be among \[1, 2, 3\], got 2"),
+        ("se_resnet20", {"attention": lambda channels: None}, "must make a module, got None"),
     ],
 )
 def test_wrong_options(name, options, message):
@@ -408,9 +419,122 @@ def test_wrong_options(name, options, message):
         build(name, **options)
 
 
-def test_plain_networks_refuse_se_options():
-    with pytest.raises(TypeError, match="reduction"):
-        create_model("resnet20", reduction=4)
+def test_a_network_of_its_own_needs_the_parts_that_its_options_speak_of():
+    with pytest.raises(ValueError, match="placement='standard' needs make_se"):
+        ResNet(BasicBlock, (1, 1), (4, 8), placement="standard")
+    with pytest.raises(ValueError, match=r"stages=\(1,\) chooses among SE blocks"):
+        ResNet(BasicBlock, (1, 1), (4, 8), stages=(1,))
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "message"),
+    [
+        ("resnet20", "reduction", r"resnet20\(\) takes no option 'reduction': se_resnet20 does"),
+        ("se_resnet20", "reducton", "'reducton'; did you mean 'reduction'"),
+        ("se_resnet50", "pretrained", "'pretrained': load_pretrained loads trained weights"),
+        ("resnet50", "dilation", "'dilation'; its options: planes, stem, in_channels, "),
+    ],
+)
+def test_an_option_that_a_network_does_not_have(name, option, message):
+    with pytest.raises(TypeError, match=message):
+        create_model(name, **{option: 4})
+
+
+def test_signatures_are_those_of_the_builders():
+    """What an editor shows, and what `create_model` takes, is what the network takes."""
+    signature = inspect.signature(senet_edu.se_resnet20).parameters
+    assert signature["num_classes"].default == 10 and signature["planes"].default == (16, 32, 64)
+    assert inspect.signature(senet_edu.senet154).parameters["bias"].default is True
+    assert "reduction" not in inspect.signature(senet_edu.resnet20).parameters
+    for name in list_models():
+        builder = getattr(senet_edu, name)
+        assert builder.__name__ == name and builder.__module__ == "senet_edu.resnet" and builder.__doc__
+        assert all(p.annotation is not p.empty for p in inspect.signature(builder).parameters.values())
+
+
+# What users of other libraries expect
+
+
+def test_images_with_other_channels():
+    assert build("se_resnet20", in_channels=1)(torch.empty(2, 1, 32, 32, device="meta")).shape == (2, 10)
+    assert build("senet154", in_channels=5).conv1[0].weight.shape == (64, 5, 3, 3)
+
+
+def test_without_classifier_a_network_returns_its_features():
+    torch.manual_seed(0)
+    model = create_model("se_resnet20").eval()
+    bare = create_model("se_resnet20", num_classes=0).eval()
+    bare.load_state_dict({name: w for name, w in model.state_dict().items() if not name.startswith("fc.")})
+    x = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        features = bare(x)
+        assert features.shape == (2, bare.num_features) == (2, 64)
+        assert torch.equal(model.fc(features), model(x))
+        assert torch.equal(model.forward_features(x).mean((2, 3)), features)
+
+
+def test_reset_classifier():
+    model = create_model("resnet8").double()
+    model.reset_classifier(7)
+    assert model.num_classes == 7 and model(torch.randn(2, 3, 32, 32, dtype=torch.float64)).shape == (2, 7)
+    model.reset_classifier(0)
+    assert model(torch.randn(2, 3, 32, 32, dtype=torch.float64)).shape == (2, 64)
+    with pytest.raises(ValueError, match="num_classes must be a whole number, at least 0, got 'ten'"):
+        model.reset_classifier("ten")
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "theirs"),
+    [("resnet50", 64, "resnet50"), ("se_resnet20", 32, None), ("se_resnext50_32x4d", 64, "seresnext50_32x4d")],
+)
+def test_feature_maps(name, size, theirs):
+    model = create_model(name, features_only=True).eval()
+    x = torch.randn(2, 3, size, size)
+    with torch.no_grad():
+        maps = model(x)
+        assert torch.equal(maps[-1], model.forward_features(x))
+    for info, u in zip(model.feature_info, maps, strict=True):
+        assert u.shape == (2, info["num_chs"], size // info["reduction"], size // info["reduction"])
+    if theirs:  # the same channels and strides as timm's
+        timm = pytest.importorskip("timm", reason="timm is needed to compare with its networks")
+        other = timm.create_model(theirs, features_only=True).feature_info
+        assert [info["num_chs"] for info in model.feature_info] == other.channels()
+        assert [info["reduction"] for info in model.feature_info] == other.reduction()
+
+
+def test_dropout_acts_in_training_only():
+    torch.manual_seed(0)
+    model = create_model("resnet8", drop_rate=0.5)
+    x = torch.randn(2, 3, 32, 32)
+    assert torch.equal(model.eval()(x), model(x))
+    assert not torch.equal(model.train()(x), model(x))
+
+
+@pytest.mark.parametrize("name", ["resnet18", "se_resnet50", "senet154"])
+def test_children_stand_in_the_order_of_their_calls(name):
+    """So that a network cut by its children, as many do, computes the same features. A norm has a negative scale."""
+    torch.manual_seed(0)
+    model = create_model(name, num_classes=3).eval()
+    nn.init.normal_(model.bn1.weight)
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        cut = nn.Sequential(*list(model.children())[:-2])
+        assert torch.equal(cut(x), model.forward_features(x))
+        layers = torchvision.models._utils.IntermediateLayerGetter(model, {"layer4": "out"})
+        assert torch.equal(layers(x)["out"], model.forward_features(x))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "count"),
+    [
+        ("se_resnext50_32x4d", {"bias": True}, 27_559_896),  # Cadene's pretrained-models, from the Caffe release
+        ("se_resnext101_32x4d", {"bias": True}, 48_955_416),
+        ("senet154", {}, 115_088_984),
+        ("resnext50_32x4d", {}, 25_028_904),  # torchvision's
+    ],
+)
+def test_published_parameters(name, options, count):
+    assert parameters(build(name, **options)) == count
 
 
 def test_resnet_takes_any_depths():

@@ -5,15 +5,12 @@ import json
 import shutil
 
 import pytest
-import ship_weights
 import torch
 from safetensors.torch import load_file
 
 from senet_edu import load_cifar10, load_pretrained, zoo
-from senet_edu.analysis import BY_CHANCE, INTERVENTIONS
-from senet_edu.data import procedural
 from senet_edu.resnet import create_model
-from senet_edu.train import Recipe, evaluate, train
+from senet_edu.train import evaluate
 
 NAMES = ("resnet20", "se_resnet20")
 
@@ -87,16 +84,46 @@ def test_an_unknown_name_says_what_there_is(load):
         load("resnet56")
 
 
-def test_a_damaged_file_is_not_loaded(tmp_path, monkeypatch):
-    shutil.copytree(zoo.WEIGHTS, tmp_path, dirs_exist_ok=True)
-    monkeypatch.setattr(zoo, "WEIGHTS", tmp_path)
+@pytest.fixture
+def copy(tmp_path, monkeypatch):
+    """A copy of the shipped weights that may be damaged."""
+    shutil.copytree(zoo.WEIGHTS, tmp_path / "weights")
+    monkeypatch.setattr(zoo, "WEIGHTS", tmp_path / "weights")
+    zoo.manifest.cache_clear()
+    yield tmp_path / "weights"
+    zoo.manifest.cache_clear()
+
+
+def test_a_damaged_file_is_not_loaded(copy):
     load_pretrained("resnet20")  # the copy is sound
-    path = tmp_path / "resnet20.safetensors"
+    path = copy / "resnet20.safetensors"
     raw = bytearray(path.read_bytes())
     raw[-1] ^= 1  # one bit
     path.write_bytes(raw)
-    with pytest.raises(RuntimeError, match="resnet20.safetensors is damaged: its SHA-256 .* Install senet_edu again"):
+    with pytest.raises(ValueError, match="resnet20.safetensors is damaged: its SHA-256 .* Install senet_edu again"):
         load_pretrained("resnet20")
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda raw: raw[:-9], lambda raw: raw + b"\n", lambda raw: b"", lambda raw: b"[]\n"]
+)
+def test_a_damaged_index_or_history_is_named_with_the_remedy(copy, damage):
+    for name in ("manifest.json", "resnet20.history.jsonl"):
+        path = copy / name
+        sound = path.read_bytes()
+        if name == "manifest.json" and damage(sound).strip() == sound.strip():
+            continue  # a blank line at the end of JSON is no damage
+        path.write_bytes(damage(sound))
+        with pytest.raises(ValueError, match=f"{name}.* is damaged: .* Install senet_edu again"):
+            zoo.load_history("resnet20")
+        path.write_bytes(sound)
+
+
+def test_a_history_without_its_last_epoch_is_not_whole(copy):
+    path = copy / "resnet20.history.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    with pytest.raises(ValueError, match="is damaged: it has 99 epochs, and the run had 100. Install senet_edu again"):
+        zoo.load_history("resnet20")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -108,108 +135,3 @@ def test_accuracy_on_a_thousand_test_images_is_near_the_recorded_one(name):
     _, accuracy = evaluate(load_pretrained(name), data.test_images, data.test_labels)
     # The accuracy on 1,000 images has a standard error of about 0.9 points where it is 92 %.
     assert accuracy == pytest.approx(zoo.facts(name)["test_accuracy"], abs=0.03)
-
-
-# Stored measurements
-
-
-def numbers(value):
-    """All numbers in nested dictionaries and lists."""
-    if isinstance(value, dict | list):
-        for one in value.values() if isinstance(value, dict) else value:
-            yield from numbers(one)
-    elif isinstance(value, float):
-        yield value
-
-
-@pytest.fixture(scope="module")
-def interventions():
-    return zoo.load_results("interventions")
-
-
-def test_interventions_belong_to_the_shipped_weights(interventions):
-    """After new weights: python scripts/measure_interventions.py"""
-    assert interventions["sha256"] == zoo.facts(interventions["network"])["sha256"]
-
-
-def test_interventions_were_measured_on_all_test_images(interventions):
-    assert interventions["data"] == "cifar10" and interventions["images"] == 10_000
-    assert interventions["whole_test_set"] and len(interventions["seeds"]) >= 5
-    assert interventions["accuracy"] == pytest.approx(zoo.facts(interventions["network"])["test_accuracy"], abs=2e-4)
-
-
-def test_interventions_say_how_to_measure_them_again(interventions):
-    about = interventions["about"]
-    assert about["command"].startswith("python scripts/measure_interventions.py")
-    assert about["hardware"] and about["seconds"] > 0 and {"python", "torch"} <= set(about["versions"])
-
-
-def test_interventions_are_whole_and_agree_with_each_other(interventions):
-    K, places = len(interventions["class_names"]), [*interventions["blocks"], "all"]
-    assert (K, len(places)) == (10, 10)
-    assert set(interventions["interventions"]) == set(INTERVENTIONS)
-    assert all(-1 <= value <= 1 for value in numbers(interventions["interventions"]))
-    before = interventions["accuracy"]
-    assert before == pytest.approx(sum(interventions["class_accuracy"]) / K, abs=1e-5)  # classes of one size
-    for kind, one in interventions["interventions"].items():
-        assert one["what"] == INTERVENTIONS[kind] and one["by_chance"] == (kind in BY_CHANCE)
-        assert list(one["places"]) == places
-        for e in one["places"].values():
-            assert e["accuracy"] == pytest.approx(before + e["change"], abs=1e-5)
-            assert e["accuracy"] == pytest.approx(sum(e["by_seed"]) / len(e["by_seed"]), abs=1e-5)
-            assert len(e["by_seed"]) == (len(interventions["seeds"]) if one["by_chance"] else 1)
-            assert abs(e["change"]) <= e["changed"] + 1e-5
-            assert e["change"] == pytest.approx(sum(c["change"] for c in e["classes"]) / K, abs=1e-5)
-        if kind == "other_class":
-            for place, e in one["places"].items():
-                same = interventions["interventions"]["same_class"]["places"][place]
-                assert e["beyond_same_class"]["change"] == pytest.approx(e["change"] - same["change"], abs=1e-5)
-                assert 0 <= e["toward_donor_by_chance"] <= 1 / 9 + 1e-6
-
-
-def test_an_unknown_measurement_says_what_there_is():
-    with pytest.raises(ValueError, match="'speed' is not a stored measurement; there are .*interventions"):
-        zoo.load_results("speed")
-
-
-# ---- Shipping a run
-
-
-@pytest.fixture
-def shelf(tmp_path, monkeypatch):
-    """A copy of the shipped weights that may be replaced; ten images are the test set."""
-    shutil.copytree(zoo.WEIGHTS, tmp_path / "weights")
-    monkeypatch.setattr(zoo, "WEIGHTS", tmp_path / "weights")
-    monkeypatch.setattr(ship_weights, "load_cifar10", lambda download: procedural(10, 10))
-    zoo.manifest.cache_clear()
-    yield tmp_path / "weights"
-    zoo.manifest.cache_clear()
-
-
-def tiny_run(folder, data):
-    recipe = Recipe("se_resnet20", {"reduction": 8}, data, epochs=1, batch_size=16, sizes=((0.0, 8),))
-    return train(recipe, data=procedural(16, 10), out=folder, progress=False)
-
-
-def test_a_run_is_shipped_with_its_facts_and_its_accuracy(shelf, tmp_path):
-    run = tiny_run(tmp_path / "run", "cifar10")
-    ship_weights.ship(tmp_path / "run")
-    facts = zoo.facts("se_resnet20")
-    assert facts["model_options"] == {"reduction": 8} and facts["about"] == json.loads(json.dumps(run.about))
-    assert zoo.load_history("se_resnet20") == run.history
-    shipped = load_pretrained("se_resnet20")  # checks the SHA-256
-    for key, tensor in run.model.state_dict().items():
-        torch.testing.assert_close(shipped.state_dict()[key], tensor, atol=1e-3, rtol=1e-3)
-    data = procedural(10, 10)
-    assert facts["test_accuracy"] == evaluate(shipped, data.test_images, data.test_labels)[1]
-
-
-def test_what_cannot_be_shipped_leaves_what_is_there(shelf, tmp_path):
-    before = {path.name: path.read_bytes() for path in shelf.iterdir()}
-    tiny_run(tmp_path / "run", "procedural")
-    with pytest.raises(ValueError, match="was trained on procedural"):
-        ship_weights.ship(tmp_path / "run")
-    (tmp_path / "run" / "model.safetensors").unlink()
-    with pytest.raises(ValueError, match="no finished run"):
-        ship_weights.ship(tmp_path / "run")
-    assert {path.name: path.read_bytes() for path in shelf.iterdir()} == before

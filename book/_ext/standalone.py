@@ -7,7 +7,6 @@ And nothing that trips a screen reader: no empty headings of tables, no roles th
 from __future__ import annotations
 
 import importlib.util
-import json
 import re
 from hashlib import sha256
 from pathlib import Path
@@ -111,21 +110,9 @@ def add_figures(app: Sphinx, context: dict[str, Any]) -> None:
     context["body"] = scripts.with_scripts(context["body"], element)
 
 
-def tokens_css(scripts: ModuleType) -> str:
-    """The colors of senet_edu/tokens.json as custom properties of the page."""
-
-    def block(selector: str, values: dict[str, str]) -> str:
-        return f"{selector} {{\n" + "".join(f"  --se-{name}: {value};\n" for name, value in values.items()) + "}\n"
-
-    tokens = json.loads(scripts.source("../tokens.json"))
-    return block("html", tokens["light"]) + block('html[data-theme="dark"]', tokens["dark"])
-
-
 def write_figures(app: Sphinx) -> None:
     """Before the pages, which name the files with a checksum."""
     if app.builder.format == "html":
-        (Path(app.outdir) / "_static").mkdir(parents=True, exist_ok=True)
-        (Path(app.outdir) / "_static" / "tokens.css").write_text(tokens_css(app.figure_scripts), encoding="utf-8")
         for name in all_scripts(app.figure_scripts):
             path = Path(app.outdir) / "_static" / file_of(name)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -133,7 +120,10 @@ def write_figures(app: Sphinx) -> None:
 
 
 def finish_page(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """KaTeX only where there is an equation; Thebe, which starts kernels on other hosts, nowhere."""
+    """KaTeX only where there is an equation, figures' scripts where there is one; Thebe, which starts kernels on other
+    hosts, nowhere.
+    """
+    app.add_js_file("print.js", loading_method="defer")
     if doctree is not None and any(doctree.findall(lambda node: isinstance(node, nodes.math | nodes.math_block))):
         app.add_css_file("katex/katex.min.css")
         app.add_js_file("katex/katex.min.js", loading_method="defer")

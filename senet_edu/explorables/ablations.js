@@ -1,4 +1,4 @@
-/* Chapter 8: differences with their intervals, the seeds of a row, and accuracy against size; all three linked. */
+/* Chapter 7: differences with their intervals, the seeds of a row, and accuracy against size; all three linked. */
 
 import css from "./ablations.css";
 import { choice, clamp, figure, frame, h, number, signed, svg } from "./lib/core.js";

@@ -1,12 +1,12 @@
-"""Chapter 8: a prediction to commit to, and the runs that decide it."""
+"""Chapter 7: a prediction to commit to, and the runs that decide it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from senet_edu.ablations import ROWS, STANDARD, accuracies, compare
 from senet_edu.explorables.lib.base import Explorable
+from senet_edu.measure.ablations import ROWS, STANDARD, accuracies, compare
 from senet_edu.published import PAPER_ABLATIONS, PAPER_PLAIN, PAPER_STANDARD
 
 BASES = ("plain", STANDARD)
@@ -15,6 +15,7 @@ GROUPS = {
     "reduction": "reduction",
     "squeeze": "squeeze",
     "gate": "gate",
+    "constant": "constant gates",
     "placement": "placement",
     "stage": "SE in one stage",
     "relatives": "relatives",

@@ -1,4 +1,4 @@
-/* Chapter 9: mean gates, class by channel, block by block; lines of a class; numbers by depth. All views are linked. */
+/* Chapter 8: mean gates, class by channel, block by block; lines of a class; numbers by depth. All views are linked. */
 
 import css from "./gate_map.css";
 import {
@@ -140,7 +140,7 @@ figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
       line: path({ stroke: each.color, "stroke-width": each.of === "chosen" ? 2.2 : 1 }),
     }));
     const dot = h("div", { class: "dot" });
-    const here = h("div", { class: "here" });
+    const here = h("div", { class: "here", style: `--blocks: ${blocks.length}` });
     const shown = h("span", { class: "number", "data-number": key });
     const area = h(
       "div",

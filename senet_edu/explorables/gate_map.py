@@ -1,4 +1,4 @@
-"""Chapter 9: mean gates by block, channel and class."""
+"""Chapter 8: mean gates by block, channel and class."""
 
 from __future__ import annotations
 

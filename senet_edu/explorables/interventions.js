@@ -1,4 +1,4 @@
-/* Chapter 10: accuracy by block when gates are replaced, and the classes that gain and lose by it. */
+/* Chapter 9: accuracy by block when gates are replaced, and the classes that gain and lose by it. */
 
 import css from "./interventions.css";
 import { choice, figure, grid, h, number, signed } from "./lib/core.js";

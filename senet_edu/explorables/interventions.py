@@ -1,4 +1,4 @@
-"""Chapter 10: what the answers do when gates are replaced."""
+"""Chapter 9: what the answers do when gates are replaced."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Interventions(Explorable):
     """Accuracy by block under an intervention, against the untouched network; and which classes lose by it.
 
     Args:
-        results: from `zoo.load_results("interventions")`.
+        results: from `store.load("interventions")`.
     """
 
     name = "interventions"

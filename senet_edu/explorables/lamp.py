@@ -81,7 +81,7 @@ class Lamp(Explorable):
 
     Args:
         open: how it opens: `"question"`, untrained, for chapter 1; `"fan"`, untrained, with the fan of gates against
-            the lamp in the first place, for chapter 6; `"trained"`, with the shipped pair, for chapter 10.
+            the lamp in the first place, for chapter 6; `"trained"`, with the shipped pair, for chapter 9.
 
     Raises:
         ValueError: `open` is none of the three.

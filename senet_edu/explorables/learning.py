@@ -19,7 +19,7 @@ class Learning(Explorable):
     """Histograms of the gates of every block, scrubbed over training, linked with lines of a number by step.
 
     Args:
-        results: from `zoo.load_results("learning")`.
+        results: from `store.load("learning")`.
 
     Heights are square roots of counts, in percent of the highest; numbers have four decimals. The link of the page
     holds variant, step and block: `#learning=standard,128,layer2.0`.

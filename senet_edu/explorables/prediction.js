@@ -1,4 +1,4 @@
-/* Chapter 8: choose what gains and what loses most, commit, then see where the choices lie among all variants. */
+/* Chapter 7: choose what gains and what loses most, commit, then see where the choices lie among all variants. */
 import { button, figure, h, menu, number, signed as withSign } from "./lib/core.js";
 import { axis } from "./lib/dotplot.js";
 import css from "./prediction.css";

@@ -1,4 +1,4 @@
-/* Chapter 13: an equation, the line of code that computes it and the test that holds it; and how each file was made. */
+/* Chapter 14: an equation, the line of code that computes it and the test that holds it; and how each file was made. */
 import { link as address, choice, figure, grid, h } from "./lib/core.js";
 import css from "./provenance.css";
 
@@ -148,6 +148,7 @@ figure("se-provenance", (root, { links, files }, self) => {
   );
   turn();
   select(0);
+  show(links[0].key);
   address.follow("made", (name) => {
     show(name);
     requestAnimationFrame(() => show(name)); // once laid out, its line can be shown

@@ -1,4 +1,4 @@
-"""Chapter 13: what computes an equation and which test holds it, and how each stored file was made."""
+"""Chapter 14: what computes an equation and which test holds it, and how each stored file was made."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def formula_spoken(text: str) -> str:
 
 
 def chapter_title(*names: str) -> str:
-    """`"07_train_cifar10", "08_does_it_help"` to `"chapters 7, 8"`, and one to `"chapter 8"`."""
-    numbers = ", ".join(str(int(name.partition("_")[0])) for name in names)
+    """`"11_train_cifar10", "07_does_it_help"` to `"chapters 7, 11"`, and one to `"chapter 7"`."""
+    numbers = ", ".join(map(str, sorted(int(name.partition("_")[0]) for name in names)))
     return f"chapter{'s' * (len(names) > 1)} {numbers}" if names else "no chapter"
 
 

@@ -1,4 +1,4 @@
-"""Measure every part of an SE block, and every relative, on the lamp (chapters 1, 8 and 11).
+"""Measure every part of an SE block, and every relative, on the lamp (chapters 1, 7 and 10).
 
     python -m senet_edu.measure.lamp                                # 20 seeds, an hour and a half of one idle core
     python -m senet_edu.measure.lamp --seeds 2 --rows plain se_r2 --out /tmp
@@ -29,7 +29,7 @@ from senet_edu.gates import find_gates
 HOLDS = {
     "results/lamp.json": store.Holding(
         "errors of every part and every relative of SE on the lamp, 20 seeds, with gates frozen and swapped",
-        ("01_why_channels", "08_does_it_help", "11_relatives"),
+        ("01_why_channels", "07_does_it_help", "10_relatives"),
     ),
 }
 SEEDS = 20

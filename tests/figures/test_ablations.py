@@ -1,4 +1,4 @@
-"""The figures of chapter 8 in a real browser, on runs that nobody measured; what they say is compared with NumPy."""
+"""The figures of chapter 7 in a real browser, on runs that nobody measured; what they say is compared with NumPy."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from browser import drawn, wait_until_said
 
-from senet_edu.ablations import REDUCED, ROWS, STANDARD
 from senet_edu.explorables import Ablations, Prediction
 from senet_edu.explorables.ablations import GROUPS, described, measured
+from senet_edu.measure.ablations import REDUCED, ROWS, STANDARD
 from senet_edu.published import PAPER_ABLATIONS, PAPER_PLAIN
 
 TABLE = "se-ablations tbody"
@@ -24,7 +25,7 @@ def runs() -> list[dict[str, Any]]:
     random = np.random.default_rng(8)
     luck = random.normal(0, 0.01, 5)
     made = []
-    for k, (name, row) in enumerate(ROWS.items()):
+    for k, name in enumerate(ROWS):
         for seed in range(5):
             accuracy = 0.55 + luck[seed] + random.normal(0.01 * (k % 3), 0.004) - 0.2 * (name == "softmax")
             made.append(
@@ -34,7 +35,7 @@ def runs() -> list[dict[str, Any]]:
                     "test_accuracy": round(accuracy, 4),
                     "parameters": 78_000 + 40 * k,
                     "multiply_adds": 3_300_000 + 500 * k * k,
-                    "about": {"recipe": asdict(REDUCED.recipe(row, seed)), "data": {"train": 12_800}},
+                    "about": {"recipe": asdict(REDUCED.recipe(name, seed)), "data": {"train": 12_800}},
                 }
             )
     return made
@@ -104,7 +105,7 @@ def test_a_row_by_mouse_and_by_keyboard_is_the_same_everywhere(figure_page, axe,
     current = page.locator(f"{TABLE} [aria-current=true]")
     assert current.get_attribute("data-row") == STANDARD
     page.locator(f"{TABLE} [data-row=eca]").hover()
-    page.wait_for_timeout(100)
+    drawn(page)
     said = page.locator("se-ablations output").inner_text()
     d = column(runs, "eca") - column(runs, "plain")
     assert f"{d.mean():+.2f} points" in said and said.startswith(f"{GROUPS['relatives']}, ECA")
@@ -116,12 +117,11 @@ def test_a_row_by_mouse_and_by_keyboard_is_the_same_everywhere(figure_page, axe,
     page.locator(TABLE).focus()
     page.keyboard.press("Home")
     page.keyboard.press("ArrowDown")
-    page.wait_for_timeout(400)
+    wait_until_said(page, "se-ablations", "r = 2")
     assert current.get_attribute("data-row") == list(ROWS)[1]
-    assert "r = 2" in page.locator("se-ablations [aria-live]").inner_text()
     choose(page, "Size and mean accuracy, %", "multiply-adds")
     page.locator("se-ablations .cloud [data-row=wide]").hover()
-    page.wait_for_timeout(100)
+    drawn(page)
     assert current.get_attribute("data-row") == "wide"
     assert axe(page) == []
 
@@ -129,7 +129,7 @@ def test_a_row_by_mouse_and_by_keyboard_is_the_same_everywhere(figure_page, axe,
 def test_a_seed_is_marked_in_every_row(figure_page, runs):
     page = figure_page(Ablations(runs).element())
     choose(page, "Mark a seed", "3")
-    page.wait_for_timeout(100)
+    drawn(page)
     marked = page.locator(f"{TABLE} .seed.focus")
     assert {dot.get_attribute("data-seed") for dot in marked.all()} == {"3"}
     assert marked.count() >= len(ROWS) - 4  # all but the base and those that are off the scale
@@ -142,7 +142,7 @@ def test_a_seed_is_marked_in_every_row(figure_page, runs):
 def test_the_papers_rows_have_no_interval_and_say_so(figure_page, axe, runs):
     page = figure_page(Ablations(runs).element())
     choose(page, "Runs", "the paper's, one run each")
-    page.wait_for_timeout(100)
+    drawn(page)
     shown = [text for text in figures(page).values() if text != "base"]
     gains = [PAPER_PLAIN.error - row.error for row in PAPER_ABLATIONS if row is not PAPER_PLAIN]
     assert [number(text) for text in shown] == pytest.approx(gains, abs=0.0051)
@@ -192,7 +192,7 @@ def test_rows_without_two_seeds_are_left_out(runs):
 
 
 def test_it_is_said_what_was_trained(runs):
-    assert described(runs) == f"ResNet-8, 12,800 images of CIFAR-10 at 16×16 pixels, {REDUCED.epochs} epochs"
+    assert described(runs) == f"ResNet-8, 12,800 images of CIFAR-10 at 16×16 pixels, {REDUCED.base.epochs} epochs"
     assert described(runs) in Ablations(runs).element().encode().decode("unicode_escape")
     assert set(GROUPS) == {row.group for row in ROWS.values()}
 

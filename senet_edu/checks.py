@@ -1,0 +1,139 @@
+"""Checks of arguments: each returns the value, or raises a ValueError that names the argument and what came.
+
+    self.channels = whole("channels", channels, least=1)
+    self.lr = number("lr", lr, above=0)
+
+Python would find out later, deep in a library, and speak of something else.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
+from numbers import Integral, Real
+
+import torch
+from torch import Tensor
+
+
+def whole(name: str, value: object, least: int | None = None, most: int | None = None) -> int:
+    """A whole number, of Python or NumPy, as an `int`: no text, no fraction, no True.
+
+    Args:
+        name: of the argument, for the error.
+        value: what came.
+        least, most: the limits, both allowed.
+
+    Raises:
+        ValueError: another kind of value, or one beyond a limit.
+    """
+    limits = _limits(least, most)
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise ValueError(f"{name} must be a whole number{limits and ','}{limits}, got {value!r}")
+    if least is not None and value < least or most is not None and value > most:
+        raise ValueError(f"{name} must be{limits}, got {value!r}")
+    return int(value)
+
+
+def number(
+    name: str,
+    value: object,
+    least: float | None = None,
+    most: float | None = None,
+    *,
+    above: float | None = None,
+    below: float | None = None,
+) -> float:
+    """A finite number, of Python or NumPy, as a `float`.
+
+    Args:
+        name: of the argument, for the error.
+        value: what came.
+        least, most: the limits, both allowed.
+        above, below: the limits, neither allowed.
+
+    Raises:
+        ValueError: another kind of value, one that is not finite, or one beyond a limit.
+    """
+    limits = _limits(least, most, above, below)
+    if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
+        raise ValueError(f"{name} must be a finite number{limits and ','}{limits}, got {value!r}")
+    low = (least is not None and value < least) or (above is not None and value <= above)
+    high = (most is not None and value > most) or (below is not None and value >= below)
+    if low or high:
+        raise ValueError(f"{name} must be{limits}, got {value!r}")
+    return float(value)
+
+
+def flag(name: str, value: object) -> bool:
+    """True or False, and nothing that Python would take for one of them.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False, got {value!r}")
+    return value
+
+
+def choice(name: str, value: object, known: Iterable[str]) -> str:
+    """One of the known names.
+
+    Raises:
+        ValueError: anything else; the error names all that are known, the nearest first.
+    """
+    known = list(known)
+    if isinstance(value, str) and value in known:
+        return value
+    near = difflib.get_close_matches(value, known, n=1) if isinstance(value, str) else []
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}{hint}")
+
+
+def images(name: str, value: object, least: int = 1) -> Tensor:
+    """Images as they are stored: uint8 `(N, 3, H, W)` with N at least `least`.
+
+    Looks at the type and the shape only, so a GPU need not wait.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if (
+        not isinstance(value, Tensor)
+        or value.dtype != torch.uint8
+        or value.ndim != 4
+        or value.shape[1] != 3
+        or len(value) < least
+    ):
+        raise ValueError(f"{name} must be uint8 (N, 3, H, W){f' with N >= {least}' * (least > 0)}, got {_kind(value)}")
+    return value
+
+
+def labels(name: str, value: object, count: int, classes: int | None = None) -> Tensor:
+    """Labels of images: int64 `(count,)`, each from 0 to `classes` - 1 (from 0 on where `classes` is left out).
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not isinstance(value, Tensor) or value.dtype != torch.int64 or value.shape != (count,):
+        raise ValueError(f"{name} must be int64 ({count},), got {_kind(value)}")
+    if count and (value.min() < 0 or classes is not None and value.max() >= classes):
+        last = "" if classes is None else f" to {classes - 1}"
+        raise ValueError(f"{name} must be from 0{last or ' on'}, got {int(value.min())} to {int(value.max())}")
+    return value
+
+
+def _kind(value: object) -> str:
+    """What a value is, in a few words: type and shape of a tensor, else its type."""
+    if isinstance(value, Tensor):
+        return f"{value.dtype} {tuple(value.shape)}"
+    shape = getattr(value, "shape", None)
+    return f"a {type(value).__name__}" + (f" {tuple(shape)}" if shape is not None else "")
+
+
+def _limits(least: float | None, most: float | None, above: float | None = None, below: float | None = None) -> str:
+    """The limits in words: ` at least 1 and less than 4`."""
+    words = {"at least": least, "more than": above, "at most": most, "less than": below}
+    said = [f"{text} {limit}" for text, limit in words.items() if limit is not None]
+    return " " + " and ".join(said) if said else ""
