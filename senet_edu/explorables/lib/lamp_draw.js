@@ -85,17 +85,17 @@ export const drawer = (ui, { open, baselines, measured }) => {
     ui.meters.se.note.textContent = many ? onThisPicture(here, s.errors.plain, s.errors.se) : "";
   };
 
-  const drawCurve = (s, width, height, narrow) => {
+  const drawCurve = (s, width, height, narrow, compact) => {
     const { plain, se } = s.runs,
       done = s.phase === "done";
     const last = (losses) => smooth(losses)[(s.shown ?? losses.length) - 1] ?? losses[0];
     const running = plain.length && se.length ? { plain: last(plain), se: last(se) } : {};
     const ends = done ? { ...running, ...s.errors } : running;
     const lines = [
-      ["do nothing", baselines.nothing, "1 3"],
-      ["gray world", baselines.gray_world, "5 3"],
+      ["do nothing", "none", baselines.nothing, "1 3"],
+      ["gray world", "gray", baselines.gray_world, "5 3"],
     ];
-    if (s.options.squeeze === "max") lines.push(["white patch", baselines.white_patch, "5 3"]);
+    if (s.options.squeeze === "max") lines.push(["white patch", "white", baselines.white_patch, "5 3"]);
     const marks = [1, 100, 200, 400].filter((step) => step <= plain.length);
     const series = (losses) =>
       marks.map((step) => `${number(smooth(losses)[step - 1] ?? 0, 2)} at step ${step}`).join(", ");
@@ -104,12 +104,13 @@ export const drawer = (ui, { open, baselines, measured }) => {
       width,
       height,
       narrow,
+      compact,
       ends,
       total: s.options.steps,
       runs: s.runs,
       past: s.past,
       shown: s.shown,
-      baselines: lines.map(([name, error, dash]) => ({ name, error, dash })),
+      baselines: lines.map(([name, short, error, dash]) => ({ name, short, error, dash })),
       replaced: replaced ? { name: s.gates === "other" ? "swapped" : "frozen", error: s.replaced } : null,
       scrub: done && s.steps > 0,
       exact: done,
@@ -133,7 +134,7 @@ export const drawer = (ui, { open, baselines, measured }) => {
     ui.best.textContent = hand && s.best !== null ? `best so far ${number(s.best, 3)}` : "";
     ui.tabs.hidden = !hand || s.hand.length < 2;
     if (hand) ui.faders.draw(s.hand[s.block], s.view.se.own[s.block]);
-    else drawCurve(s, swapped ? column : two, height, narrow || swapped);
+    else drawCurve(s, swapped ? column : two, height, narrow, swapped);
 
     const blocks = s.options.layers,
       used = s.view?.se.used ?? blocks.map(() => Array(16).fill(0.5));
@@ -155,8 +156,8 @@ export const drawer = (ui, { open, baselines, measured }) => {
     const color = s.channel ?? follows(s.probes, k).color,
       wide = swing(lists);
     ui.swatches.value = color;
-    ui.swing.textContent = known && !narrow ? `swing ${number(wide)}` : "";
-    ui.axis.textContent = narrow ? `${COLORS[color]} →` : `${COLORS[color]} in the lamp →`;
+    ui.swing.textContent = known && size >= 880 ? `swing ${number(wide)}` : "";
+    ui.axis.textContent = size < 880 ? `${COLORS[color]} →` : `${COLORS[color]} in the lamp →`;
     ui.fan.draw({
       width: swapped ? two : narrow ? column - 6 : column,
       height: height - 24,
