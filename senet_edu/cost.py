@@ -67,10 +67,10 @@ def se_parameters(stages: Iterable[tuple[int, int]], reduction: int = 16, *, bia
 
 def _pairs(stages: object) -> Iterable[tuple[int, int]]:
     try:
-        for blocks, channels in stages:  # type: ignore[attr-defined]
-            yield whole("blocks of a stage", blocks, least=0), whole("channels of a stage", channels, least=1)
-    except TypeError:
+        pairs = [(blocks, channels) for blocks, channels in stages]  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
         raise ValueError(f"stages must be pairs (blocks, channels), got {stages!r}") from None
+    return [(whole("stages: blocks", b, least=0), whole("stages: channels", c, least=1)) for b, c in pairs]
 
 
 def cost_by_module(model: nn.Module, input_size: Sequence[int], *, elementwise: bool = False) -> list[Cost]:
