@@ -231,7 +231,7 @@ class SEBlock(nn.Module):
         return x * s
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        z = self.squeeze(x, mask)  # (N, C, H, W) -> (N, C)
+        z = self.squeeze(x) if mask is None else self.squeeze(x, mask)  # (N, C, H, W) -> (N, C)
         s = self.excite(z)  # (N, C) -> (N, C)
         return self.rescale(x, s)  # (N, C, H, W)
 

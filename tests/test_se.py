@@ -167,3 +167,13 @@ def test_works_inside_sequential_and_saves():
     assert not torch.equal(net(x), other(x))
     other.load_state_dict(net.state_dict())
     assert torch.equal(net(x), other(x))
+
+
+def test_a_subclass_may_squeeze_in_its_own_way_without_knowing_of_masks() -> None:
+    class Largest(SEBlock):
+        def squeeze(self, x: torch.Tensor) -> torch.Tensor:
+            return x.amax((2, 3))
+
+    torch.manual_seed(0)
+    mine, x = Largest(8, 2), torch.randn(2, 8, 4, 5)
+    torch.testing.assert_close(mine(x), x * mine.excite(x.amax((2, 3)))[:, :, None, None])
