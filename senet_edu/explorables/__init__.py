@@ -17,6 +17,7 @@ from senet_edu.explorables.lib.base import Explorable
 from senet_edu.explorables.live import Live, load_samples
 from senet_edu.explorables.placement import Placement
 from senet_edu.explorables.provenance import Provenance
+from senet_edu.explorables.reach import Reach
 from senet_edu.explorables.receptive_field import ReceptiveField
 from senet_edu.explorables.rescale import Rescale
 from senet_edu.explorables.squeeze import Squeeze
@@ -36,6 +37,7 @@ __all__ = [
     "Placement",
     "Prediction",
     "Provenance",
+    "Reach",
     "ReceptiveField",
     "Rescale",
     "Squeeze",
