@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
+import json
 import pkgutil
 import textwrap
 from collections.abc import Iterable, Mapping
@@ -17,6 +18,8 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from safetensors import safe_open
 
 from senet_edu import measure, store, zoo
 from senet_edu.store import Holding
@@ -86,14 +89,20 @@ def _made(path: Path) -> dict[str, Any]:
     """How a file was made, by its own words, as fields of a `Record`."""
     name = path.name.partition(".")[0]
     if path.parent == zoo.WEIGHTS:
-        if name not in zoo.manifest():  # the index itself has no run of its own
-            return _fields([])
+        if name not in zoo.manifest():  # the index itself has no run of its own; small networks say it in their file
+            return _fields([_said_within(path)] if path.suffix == ".safetensors" else [])
         about = zoo.facts(name)["about"]
         seconds = sum(row["seconds"] for row in zoo.load_history(name))
         return _fields([{**about, "seeds": [about["recipe"]["seed"]], "seconds": seconds}])
     if path.suffix == ".jsonl":  # a run a line
         return _fields([run.get("about", {}) for run in store.load_runs(path.stem, folder=path.parent)])
     return _fields([store.read_json(path).get("about", {})])
+
+
+def _said_within(path: Path) -> dict[str, Any]:
+    """The `about` in the metadata of a safetensors file."""
+    with safe_open(path, framework="pt") as file:
+        return json.loads((file.metadata() or {}).get("about", "{}"))
 
 
 def _fields(abouts: list[Mapping[str, Any]]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What others have measured: published pairs of a plain network and the same one with SE, and the paper's ablations.
 
-Numbers are copied as printed. Errors are in percent; "paper" is Hu et al., arXiv 1709.01507 v4, with its table. Nearly
-all of them are single runs: nobody printed a spread, so none can be drawn.
+Numbers are copied as printed. Errors are in percent; "paper" is Hu et al., arXiv 1709.01507 v4, with its table. The
+sources print one number a row and no spread beside it, so none can be drawn; few of them say how many runs it stands
+for. Some baselines are quoted from elsewhere, see `Source.note`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ class Source:
     title: str
     data: str
     link: str
+    note: str = ""
+    """What a reader of the numbers must know: quoted baselines, maxima, an unknown recipe."""
 
     @property
     def label(self) -> str:
@@ -24,12 +27,16 @@ class Source:
 
 @dataclass(frozen=True)
 class Pair:
-    """Top-1 errors in percent of a network without and with SE blocks, trained by one recipe."""
+    """Top-1 errors in percent of a network without and with SE blocks, as one source prints them side by side.
+
+    Not every source trained both by one recipe: see its note, and that of the pair.
+    """
 
     source: Source
     network: str
     plain: float
     se: float
+    note: str = ""
 
     @property
     def gain(self) -> float:
@@ -37,10 +44,15 @@ class Pair:
         return round(self.plain - self.se, 3)
 
 
-PAPER = "https://arxiv.org/abs/1709.01507"
-IMGCLSMOB = "https://github.com/osmr/imgclsmob"
-TIMM_SPEED = "https://github.com/huggingface/pytorch-image-models/tree/main/results"
+PAPER = "https://arxiv.org/abs/1709.01507v4"
+IMGCLSMOB = "https://github.com/osmr/imgclsmob/blob/master/gluon/README.md"
+TIMM_SPEED = "https://github.com/huggingface/pytorch-image-models/blob/main/results/benchmark-infer-"
 TIMM = "https://github.com/huggingface/pytorch-image-models/blob/main/results/results-imagenet.csv"
+ECA = "https://arxiv.org/abs/1910.03151"
+QUOTED = (
+    "The paper calls this column original: baselines are those of the original papers, some of them medians or means."
+)
+UNKNOWN = "The recipe is not published, and baselines and SE networks were released in different versions."
 
 _PUBLISHED: dict[Source, dict[str, tuple[float, float]]] = {
     Source("paper, Table 2", "ImageNet", PAPER): {
@@ -54,13 +66,13 @@ _PUBLISHED: dict[Source, dict[str, tuple[float, float]]] = {
         "Inception-ResNet-v2": (20.37, 19.80),
     },
     Source("paper, Table 3", "ImageNet", PAPER): {"MobileNet": (28.4, 25.3), "ShuffleNet": (32.6, 31.0)},
-    Source("paper, Table 4", "CIFAR-10", PAPER): {
+    Source("paper, Table 4", "CIFAR-10", PAPER, QUOTED): {
         "ResNet-110": (6.37, 5.21),
         "ResNet-164": (5.46, 4.39),
         "WRN-16-8": (4.27, 3.88),
         "Shake-Shake": (2.56, 2.12),
     },
-    Source("paper, Table 5", "CIFAR-100", PAPER): {
+    Source("paper, Table 5", "CIFAR-100", PAPER, QUOTED): {
         "ResNet-110": (26.88, 23.85),
         "ResNet-164": (24.33, 21.31),
         "WRN-16-8": (20.43, 19.14),
@@ -76,8 +88,13 @@ _PUBLISHED: dict[Source, dict[str, tuple[float, float]]] = {
         "ResNet-50, a1": (18.760, 18.886),
         "ResNet-50, a2": (19.226, 18.906),
     },
-    Source("moskomule", "CIFAR-10", "https://github.com/moskomule/senet.pytorch"): {"ResNet-20": (8.0, 7.0)},
-    Source("imgclsmob", "CIFAR-10", IMGCLSMOB): {
+    Source(
+        "moskomule",
+        "CIFAR-10",
+        "https://github.com/moskomule/senet.pytorch",
+        "The largest test accuracy of 200 epochs, rounded to whole percents.",
+    ): {"ResNet-20": (8.0, 7.0)},
+    Source("imgclsmob", "CIFAR-10", IMGCLSMOB, UNKNOWN): {
         "ResNet-20": (5.97, 6.01),
         "ResNet-56": (4.52, 4.13),
         "ResNet-110": (3.69, 3.63),
@@ -91,7 +108,7 @@ _PUBLISHED: dict[Source, dict[str, tuple[float, float]]] = {
         "PreResNet-272": (3.25, 3.39),
         "PreResNet-542": (3.14, 3.08),
     },
-    Source("imgclsmob", "CIFAR-100", IMGCLSMOB): {
+    Source("imgclsmob", "CIFAR-100", IMGCLSMOB, UNKNOWN): {
         "ResNet-20": (29.64, 28.54),
         "ResNet-56": (24.88, 22.94),
         "ResNet-110": (22.80, 20.86),
@@ -114,14 +131,19 @@ _PUBLISHED: dict[Source, dict[str, tuple[float, float]]] = {
     },
 }
 
+SHAKE_EVEN = "15.85 is without Cutout, SE with it; Cutout's authors have 15.20 with it and without SE."
+_NOTES = {("paper, Table 5", "Shake-Even"): SHAKE_EVEN}
+
 PAIRS = tuple(
-    Pair(source, network, *errors) for source, networks in _PUBLISHED.items() for network, errors in networks.items()
+    Pair(source, network, *errors, note=_NOTES.get((source.title, network), ""))
+    for source, networks in _PUBLISHED.items()
+    for network, errors in networks.items()
 )
 
 
 @dataclass(frozen=True)
 class PaperRow:
-    """A row of the paper's ablations: SE-ResNet-50 on ImageNet, changed in one thing and trained once.
+    """A row of the paper's ablations: SE-ResNet-50 on ImageNet, changed in one thing; one number a row, no spread.
 
     `error` is the top-1 error in percent; `parameters` are in millions as printed, or those of the standard network
     where the change adds none, and None where the paper does not print them and they differ.
@@ -174,16 +196,44 @@ class Speed:
         return (self.plain / self.se if self.per_second else self.se / self.plain) - 1
 
 
+_CPU = f"{TIMM_SPEED}fp32-nchw-pt240-cpu-"  # one image at a time, by torch.compile
 SPEEDS = (
     Speed("paper: ResNet-50, training step, 8 Titan X", 190, 209, False, PAPER),
     Speed("paper: ResNet-50, inference, CPU", 164, 167, False, PAPER),
-    Speed("timm: ResNet-50, inference, RTX 3090", 3219, 2831, True, TIMM_SPEED),
-    Speed("timm: ResNet-50, inference, RTX 4090", 4218, 3649, True, TIMM_SPEED),
-    Speed("  the same, channels-last", 5088, 4276, True, TIMM_SPEED),
-    Speed("  the same, torch.compile", 8237, 6510, True, TIMM_SPEED),
-    Speed("timm: ResNet-18, inference, GPU", 13537, 12647, True, TIMM_SPEED),
-    Speed("timm: ResNet-50, inference, i9 CPU", 67.2, 54.2, True, TIMM_SPEED),
-    Speed("ECA paper: ResNet-50, training", 1024, 759, True, "https://arxiv.org/abs/1910.03151"),
-    Speed("ECA paper: ResNet-50, inference", 1855, 1620, True, "https://arxiv.org/abs/1910.03151"),
+    Speed("timm: ResNet-50, RTX 3090", 3219.06, 2831.5, True, f"{TIMM_SPEED}amp-nchw-pt240-cu124-rtx3090.csv"),
+    Speed("timm: ResNet-50, RTX 4090", 4217.6, 3649.19, True, f"{TIMM_SPEED}amp-nchw-pt240-cu124-rtx4090.csv"),
+    Speed("  the same, channels-last", 5088.39, 4275.51, True, f"{TIMM_SPEED}amp-nhwc-pt240-cu124-rtx4090.csv"),
+    Speed("  the same, torch.compile", 8237.46, 6510.44, True, f"{TIMM_SPEED}amp-nchw-pt240-cu124-rtx4090-dynamo.csv"),
+    Speed("timm: ResNet-18, RTX 4090", 13537.15, 12647.44, True, f"{TIMM_SPEED}amp-nchw-pt240-cu124-rtx4090.csv"),
+    Speed("timm: ResNet-50, i9-10940X CPU, torch.compile", 67.2, 54.2, True, f"{_CPU}i9_10940x-dynamo.csv"),
+    Speed("timm: ResNet-50, i7-12700H CPU, torch.compile", 30.48, 28.23, True, f"{_CPU}i7_12700h-dynamo.csv"),
+    Speed("timm: ResNet-18, i7-12700H CPU, torch.compile", 62.22, 64.3, True, f"{_CPU}i7_12700h-dynamo.csv"),
+    Speed("ECA paper: ResNet-50, training", 1024, 759, True, ECA),
+    Speed("ECA paper: ResNet-50, inference", 1855, 1620, True, ECA),
 )
-"""ms for the paper's, images a second for all others."""
+"""ms for the paper's, images a second for all others; timm's are of inference."""
+
+
+@dataclass(frozen=True)
+class ECARow:
+    """A row of Table 2 of the ECA paper: ResNet-50 on ImageNet with a gate, its top-1 accuracy in percent.
+
+    `copied` says that the number is not theirs: they "duplicate the results of ResNet and SENet from" Hu et al. (ECA
+    paper, section 4.2), whose Table 2 has them as errors, 24.80 and 23.29. The recipes differ: batches of 256 and a
+    rate of 0.1 here, of 1,024 and 0.6 there.
+    """
+
+    gate: str
+    hears: str
+    accuracy: float
+    copied: bool = False
+
+
+ECA_TABLE = (
+    ECARow("no gate", "", 75.20, copied=True),
+    ECARow("SE", "all, through a bottleneck", 76.71, copied=True),
+    ECARow("σ(z)", "itself, no weights", 76.00),
+    ECARow("σ(w ⊙ z)", "itself, one weight each", 77.07),
+    ECARow("σ(W z)", "all, a full matrix", 77.42),
+    ECARow("ECA, k = 3", "its neighbors", 77.43),
+)

@@ -74,7 +74,7 @@ class Gated(nn.Module):
 
 
 class NoSqueeze(Gated):
-    """The ablation without a squeeze: s = σ(W2 δ(W1 x)) at every pixel (SE paper §6.6, Table 16).
+    """The ablation without a squeeze: s = σ(W2 δ(W1 x)) at every pixel (SE paper §7.1, Table 16).
 
     The two linear layers become 1x1 convolutions, so each pixel sees its own channels and nothing of the rest of the
     map. As many parameters as `SEBlock`, H·W times its multiply-adds.
@@ -116,7 +116,8 @@ class ConstantGates(Gated):
 class ESE(Gated):
     """Effective SE: s = hardsigmoid(W z + b), one full C x C layer instead of a bottleneck.
 
-    Lee and Park, CenterMask, https://arxiv.org/abs/1911.06667, §3.3. C² + C parameters; gates `(N, C)`.
+    Lee and Park, CenterMask, https://arxiv.org/abs/1911.06667, §3.5, VoVNetV2. The paper prints σ; the hard sigmoid is
+    that of the authors' code. C² + C parameters; gates `(N, C)`.
     """
 
     def __init__(self, channels: int) -> None:

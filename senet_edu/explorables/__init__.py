@@ -9,6 +9,7 @@ from senet_edu.explorables.ablations import Ablations, Prediction
 from senet_edu.explorables.convolution import Convolution
 from senet_edu.explorables.excitation import Excitation
 from senet_edu.explorables.gate_map import GateMap
+from senet_edu.explorables.guess import Guess, Verdict
 from senet_edu.explorables.interventions import Interventions
 from senet_edu.explorables.lamp import Lamp, LampHero
 from senet_edu.explorables.learning import Learning
@@ -16,6 +17,7 @@ from senet_edu.explorables.lib.base import Explorable
 from senet_edu.explorables.live import Live, load_samples
 from senet_edu.explorables.placement import Placement
 from senet_edu.explorables.provenance import Provenance
+from senet_edu.explorables.reach import Reach
 from senet_edu.explorables.receptive_field import ReceptiveField
 from senet_edu.explorables.rescale import Rescale
 from senet_edu.explorables.squeeze import Squeeze
@@ -26,6 +28,7 @@ __all__ = [
     "Excitation",
     "Explorable",
     "GateMap",
+    "Guess",
     "Interventions",
     "Lamp",
     "LampHero",
@@ -34,8 +37,10 @@ __all__ = [
     "Placement",
     "Prediction",
     "Provenance",
+    "Reach",
     "ReceptiveField",
     "Rescale",
     "Squeeze",
+    "Verdict",
     "load_samples",
 ]

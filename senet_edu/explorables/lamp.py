@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from senet_edu import lamp
+from senet_edu import lamp, store
 from senet_edu.explorables.lib.base import Explorable, pack
 from senet_edu.explorables.live import load_samples
 
@@ -66,12 +65,9 @@ def _baselines() -> dict[str, float]:
 
 def _lost() -> dict[str, int] | None:
     """Of how many measured seeds SE did not come below 0.9 of plain with as many weights; None: unmeasured."""
-    from senet_edu.store import RESULTS
-
-    path = RESULTS / "lamp.json"
-    if not path.exists():
+    if not (store.RESULTS / "lamp.json").exists():
         return None
-    rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+    rows = store.load("lamp")["rows"]
     pairs = list(zip(rows["as_many"]["error"], rows["se_r2"]["error"]))
     return {"lost": sum(se >= 0.9 * plain for plain, se in pairs), "seeds": len(pairs)}
 

@@ -30,7 +30,7 @@ figure("se-learning", (root, { images, trial, blocks, steps, variants }, self) =
     spread: { label: "spread", head: "spread", title: "Standard deviation over images" },
     at_half: { label: "all at ½", head: "at ½", title: "Images with every gate at ½" },
   };
-  const state = { variant: 0, at: 0, block: blocks.length - 1 };
+  const state = { variant: 0, at: steps.length - 1, block: blocks.length - 1 };
   const now = () => variants[state.variant];
   /** A number of a block after a step, of one of the seeds. */
   const value = (name, block = state.block, at = state.at, seed = 0) => now().numbers[name][seed][at][block];
@@ -186,8 +186,10 @@ figure("se-learning", (root, { images, trial, blocks, steps, variants }, self) =
   });
 
   // Every change passes here; what a reader chose goes into the link.
+  let touched = false;
   const go = (change, playing = false) => {
     if (!playing) stop();
+    if (!playing) touched = true;
     Object.assign(state, change);
     if (!playing) link.set("learning", `${now().key},${steps[state.at]},${blocks[state.block]}`);
     draw();
@@ -203,18 +205,29 @@ figure("se-learning", (root, { images, trial, blocks, steps, variants }, self) =
     click: () => {
       if (timer) return go({});
       if (state.at === steps.length - 1) go({ at: 0 });
-      play.textContent = "Pause";
-      // One picture a second, as in a slide show, for whom motion disturbs.
-      const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-      timer = setInterval(
-        () => {
-          const last = state.at + 1 >= steps.length - 1 || !self.isConnected;
-          go({ at: clamp(state.at + 1, 0, steps.length - 1) }, !last);
-        },
-        calm ? 1000 : 300,
-      );
+      run(calm ? 1000 : 300); // a picture a second, as in a slide show, for whom motion disturbs
     },
   });
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const run = (pace, chosen = true) => {
+    play.textContent = "Pause";
+    timer = setInterval(() => {
+      const last = state.at + 1 >= steps.length - 1 || !self.isConnected;
+      go({ at: clamp(state.at + 1, 0, steps.length - 1) }, !last || !chosen);
+      if (last && !chosen) stop();
+    }, pace);
+  };
+  /* It rests at the end, and plays once when it comes into view, unless the reader was there first. */
+  const seen = new IntersectionObserver(
+    (entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      seen.disconnect();
+      if (timer || touched || calm) return;
+      go({ at: 0 }, true);
+      run(150, false);
+    },
+    { threshold: 0.6 },
+  );
   play.className = "play";
 
   const variant = choice({
@@ -228,7 +241,7 @@ figure("se-learning", (root, { images, trial, blocks, steps, variants }, self) =
     min: 0,
     max: steps.length - 1,
     step: 1,
-    value: 0,
+    value: steps.length - 1,
     tone: "excitation",
     input: (at) => go({ at }),
     format: (at) =>
@@ -265,7 +278,7 @@ figure("se-learning", (root, { images, trial, blocks, steps, variants }, self) =
     ),
     readout,
   );
-  self.onend = stop;
+  self.onend = () => (stop(), seen.disconnect());
   link.follow("learning", (text) => {
     const [key, step, block] = text.split(",");
     const found = {
@@ -275,8 +288,10 @@ figure("se-learning", (root, { images, trial, blocks, steps, variants }, self) =
     };
     if (Object.values(found).includes(-1)) return;
     stop();
+    touched = true;
     Object.assign(state, found);
     draw();
   });
   draw();
+  seen.observe(self);
 });

@@ -194,12 +194,13 @@ figure("se-placement", (root, { networks, reductions }, self) => {
   const block = h(
     "table",
     {},
-    h("caption", {}, "SE in this block, multiply-adds"),
     Object.entries(steps).map(([name, { how, count }]) =>
       h("tr", {}, h("th", { scope: "row", class: name === "excite" ? "excitation" : name }, name), how, count),
     ),
   );
   const own = h("p", { class: "note" });
+  const wide = matchMedia("(min-width: 600px)").matches; // on a phone it is folded
+  const details = h("details", { open: wide }, h("summary", {}, "SE in this block, multiply-adds"), block, own);
 
   const rows = Object.keys(NAMES).map((place) => {
     const radio = h("input", { type: "radio", name: "place", value: place, onchange: () => move(place) });
@@ -304,6 +305,12 @@ figure("se-placement", (root, { networks, reductions }, self) => {
     h("p", { class: "note" }, "Drag the SE box, or use the arrow keys. First block of a stage, image of 224 × 224."),
     h(
       "div",
+      { class: "views" },
+      h("div", { class: "graph" }, graph),
+      h("div", { class: "numbers" }, meaning, compare, total, details),
+    ),
+    h(
+      "div",
       { class: "row" },
       choice({
         label: "Network",
@@ -318,12 +325,6 @@ figure("se-placement", (root, { networks, reductions }, self) => {
         input: set("stage"),
       }),
       choice({ label: "Reduction r", options: reductions.map((r) => [r, r]), value: state.r, input: set("r") }),
-    ),
-    h(
-      "div",
-      { class: "views" },
-      h("div", { class: "graph" }, graph),
-      h("div", { class: "numbers" }, meaning, block, own, compare, total),
     ),
   );
   draw();

@@ -136,6 +136,7 @@ def test_pointer_keys_and_link_do_the_same(figure_page, axe, results):
 
 def test_play_runs_to_the_end_and_pauses(figure_page, results):
     page = figure_page(Learning(results).element(), reduced_motion=False)
+    page.get_by_role("button", name="Pause").click()  # it began to play when it came into view
     time = page.locator(f"{FIGURE} input[type=range]")
     width = page.locator(f"{FIGURE} .play").bounding_box()["width"]
     page.get_by_role("button", name="Play").click()
@@ -153,6 +154,21 @@ def test_play_runs_to_the_end_and_pauses(figure_page, results):
     page.get_by_role("button", name="Play").click()  # from the beginning
     drawn(page)
     assert int(time.input_value()) < 3
+
+
+def test_it_rests_at_the_end_and_plays_once_when_it_comes_into_view(figure_page, results):
+    last = str(len(results["steps"]) - 1)
+    still = figure_page(Learning(results).element(), reduced_motion=True)
+    drawn(still)
+    assert still.locator(f"{FIGURE} input[type=range]").input_value() == last
+    page = figure_page(Learning(results).element(), reduced_motion=False)
+    time = page.locator(f"{FIGURE} input[type=range]")
+    page.wait_for_function(PAST.replace("> k", "< k"), arg=len(results["steps"]) - 5)
+    page.get_by_role("button", name="Play").wait_for()
+    assert time.input_value() == last
+    assert page.evaluate("location.hash") == ""  # nobody chose anything
+    page.wait_for_timeout(400)
+    assert time.input_value() == last
 
 
 def test_less_motion_is_slower(figure_page, results):

@@ -112,6 +112,7 @@ def test_the_keyboard_and_the_other_controls_do_the_same(html, figure_page, axe)
         visited.append(state(page))
     assert visited == ["PRE", "3×3", "standard", "identity", "POST", "POST", "identity"]
 
+    page.locator("se-placement summary").click()
     page.locator("se-placement .places").get_by_role("radio", name="3×3").check()
     choose(page, "Stage", "4")
     choose(page, "Reduction r", "2")
@@ -129,6 +130,14 @@ def test_the_keyboard_and_the_other_controls_do_the_same(html, figure_page, axe)
     expect_costs(page, "resnet18", "pre", 2)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert axe(page) == []
+
+
+def test_it_is_a_screen_and_a_half_on_a_phone_with_the_picture_first(html, figure_page):
+    page = figure_page(html, width=360)
+    assert page.locator("se-placement").bounding_box()["height"] <= 1150
+    graph = page.locator("se-placement .graph").bounding_box()
+    controls = page.get_by_role("group", name="Network", exact=True).bounding_box()
+    assert graph["y"] + graph["height"] < controls["y"]
 
 
 def test_the_html_depends_on_nothing_else(html):
