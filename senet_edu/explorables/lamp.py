@@ -66,7 +66,7 @@ def _baselines() -> dict[str, float]:
 
 def _lost() -> dict[str, int] | None:
     """Of how many measured seeds SE did not come below 0.9 of plain with as many weights; None: unmeasured."""
-    from senet_edu.zoo import RESULTS
+    from senet_edu.store import RESULTS
 
     path = RESULTS / "lamp.json"
     if not path.exists():
