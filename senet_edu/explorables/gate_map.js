@@ -1,4 +1,4 @@
-/* Chapter 8: mean gates, class by channel, block by block; lines of a class; numbers by depth. All views are linked. */
+/* Chapter 8: mean gates, class by channel, block by block; a class as a line; numbers by depth. All views are linked. */
 
 import css from "./gate_map.css";
 import {
@@ -68,17 +68,8 @@ figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
     );
 
   /* Views. Lines are drawn in a unit square that is stretched to the page; texts and dots are not. */
-  const plot = (height, children) =>
-    svg(
-      "svg",
-      {
-        viewBox: "0 0 1 1",
-        preserveAspectRatio: "none",
-        "aria-hidden": "true",
-        style: `width: 100%; height: ${height}px; overflow: visible`,
-      },
-      children,
-    );
+  const plot = (...children) =>
+    svg("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" }, children);
   const path = (attributes) =>
     svg("path", { fill: "none", "stroke-linejoin": "round", "vector-effect": "non-scaling-stroke", ...attributes });
   const trace = (values) => values.map((v, k) => `${k ? "L" : "M"}${(k + 0.5) / values.length} ${1 - v}`).join("");
@@ -117,17 +108,16 @@ figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
   const [what, low, middle, high] = Array.from({ length: 4 }, () => h("span"));
   const scale = h("div", { class: "scale" }, what, ramp, h("div", {}, low, middle, high));
 
-  // The lines: every class faint, the mean of all broad, the chosen one on top.
-  const [faint, all, chosen, other] = [
-    path({ stroke: "var(--line)", "stroke-width": 1, opacity: 0.7 }),
-    path({ stroke: "var(--plain)", "stroke-width": 8, opacity: 0.4 }),
+  // The lines: the mean of all classes broad, the chosen one on top, and the one that is pointed at.
+  const [all, chosen, other] = [
+    path({ stroke: "var(--soft)", "stroke-width": 8, opacity: 0.35 }),
     path({ stroke: "var(--excitation)", "stroke-width": 2.2 }),
     path({ stroke: "var(--ink)", "stroke-width": 1.3 }),
   ];
   const half = path({ d: "M0 0.5H1", stroke: "var(--soft)", "stroke-width": 1, "stroke-dasharray": "4 4" });
-  const lines = plot(130, [level(0), level(1), half, faint, all, other, chosen]);
+  const lines = plot(level(0), level(1), half, all, other, chosen);
   const legend = h("p", { class: "legend" });
-  const ends = [h("span", {}, "1"), h("span", {}), h("span", {})];
+  const ends = [h("span", {}, "0"), h("span", {}), h("span", {})];
 
   /** The next of …, 0.05, 0.1, 0.2, 0.5, 1. */
   const nice = (v) => [0.01, 0.02, 0.05, 0.1, 0.2, 0.5].find((n) => n >= v) ?? 1;
@@ -137,7 +127,7 @@ figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
     const top = nice(Math.max(...series.flatMap(({ values }) => values)));
     const drawn = series.map((each) => ({
       ...each,
-      line: path({ stroke: each.color, "stroke-width": each.of === "chosen" ? 2.2 : 1 }),
+      line: path({ stroke: each.color, "stroke-width": 2.2, "stroke-dasharray": each.dash }),
     }));
     const dot = h("div", { class: "dot" });
     const here = h("div", { class: "here", style: `--blocks: ${blocks.length}` });
@@ -147,7 +137,7 @@ figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
       { class: "area" },
       here,
       h("span", { class: "top" }, top),
-      plot(56, [level(0), level(1), ...drawn.map(({ line }) => line)]),
+      plot(level(0), level(1), ...drawn.map(({ line }) => line)),
       dot,
     );
     const pick = (event) => {
@@ -177,7 +167,7 @@ figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
     networks.map(({ numbers }, k) => ({
       network: k,
       values: numbers[key],
-      color: k ? "var(--plain)" : "var(--excitation)",
+      color: k ? "var(--soft)" : "var(--excitation)",
     }));
   const distances = networks.flatMap((network) => network.blocks.flatMap(({ distance }) => distance));
   const charts = [
@@ -185,20 +175,17 @@ figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
     chart("spread", "spread over images", by("spread")),
     chart("above", "above 0.95", by("above")),
     chart("below", "below 0.05", by("below")),
-    chart(
-      "distance",
-      "",
-      [...classes.keys(), "chosen"].map((of) => ({
-        of,
-        values: distances,
-        color: of === "chosen" ? "var(--excitation)" : "var(--line)",
-      })),
-    ),
+    chart("distance", "", [
+      { of: "mean", values: distances, color: "var(--soft)", dash: "4 3" },
+      { of: "chosen", values: distances, color: "var(--excitation)" },
+    ]),
   ];
-  const axis = h(
-    "div",
-    { class: "axis" },
-    blocks.map((name) => h("span", {}, name.replace("layer", ""))),
+  const axes = ["axis", "axis narrow"].map((kind) =>
+    h(
+      "div",
+      { class: kind, "aria-hidden": "true" },
+      blocks.map((name) => h("span", {}, name.replace("layer", ""))),
+    ),
   );
 
   const draw = frame(() => {
@@ -235,14 +222,13 @@ figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
 
     const value = (text, key) => h("span", { class: "number", "data-number": key }, text);
     readout.replaceChildren(
-      h("span", {}, "channel ", value(channel + 1, "channel")),
+      h("span", {}, "channel ", value(channel, "channel")),
       h("span", {}, `${classes[over.row]} `, value(number(block.gates[over.row][channel], 3), "gate")),
       h("span", {}, "all classes ", value(number(block.m[channel], 3), "mean")),
       h("span", {}, "sd of classes ", value(number(block.between[channel], 3), "between")),
     );
 
     const profile = (row) => trace(sorted.map((c) => row[c]));
-    faint.setAttribute("d", block.gates.map(profile).join(""));
     all.setAttribute("d", profile(block.m));
     chosen.setAttribute("d", profile(block.gates[state.chosen]));
     other.setAttribute("d", over.row === state.chosen ? "" : profile(block.gates[over.row]));
@@ -252,28 +238,33 @@ figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
       h("span", { class: "soft" }, "broad: all classes"),
     );
     ends[1].textContent = `${block.channels} channels, ${SORTS[state.sort]}`;
-    ends[2].textContent = block.channels;
+    ends[2].textContent = block.channels - 1;
     ends[0].hidden = ends[2].hidden = state.sort !== "number";
 
     for (const { key, top, drawn, dot, here, shown, name: label } of charts) {
       for (const { line, values, network: of, of: k } of drawn) {
         const v =
           key === "distance"
-            ? network.blocks.map(({ distance }) => distance[k === "chosen" ? state.chosen : k])
+            ? network.blocks.map(({ distance }) => (k === "chosen" ? distance[state.chosen] : mean(distance)))
             : values;
         line.setAttribute("d", trace(v.map((each) => each / top)));
         if (of != null) line.setAttribute("stroke-width", of === state.network ? 2.2 : 1.4);
       }
       const v = key === "distance" ? block.distance[state.chosen] : network.numbers[key][state.block];
       shown.textContent = number(v, 3);
-      if (key === "distance") label.replaceChildren("distance of ", h("b", { class: "excitation" }, name));
+      if (key === "distance")
+        label.replaceChildren(
+          "distance of ",
+          h("b", { class: "excitation" }, name),
+          h("span", {}, ", dashed: any class"),
+        );
       dot.style.left = here.style.left = `${(100 * (state.block + 0.5)) / blocks.length}%`;
       dot.style.top = `${100 * (1 - v / top)}%`;
-      dot.style.background = state.network && key !== "distance" ? "var(--plain)" : "var(--excitation)";
+      dot.style.background = state.network && key !== "distance" ? "var(--soft)" : "var(--excitation)";
     }
-    [...axis.children].forEach((each, k) => each.classList.toggle("on", k === state.block));
+    for (const axis of axes) [...axis.children].forEach((each, k) => each.classList.toggle("on", k === state.block));
     self.say(
-      `${blocks[state.block]}, ${classes[over.row]}, channel ${channel + 1}: ` +
+      `${blocks[state.block]}, ${classes[over.row]}, channel ${channel}: ` +
         `gate ${number(block.gates[over.row][channel], 3)}, all classes ${number(block.m[channel], 3)}.`,
     );
   });
@@ -332,24 +323,6 @@ figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
     depth,
     h(
       "div",
-      { class: "row" },
-      choice({
-        label: "Sort channels by",
-        options: [
-          ["number", "number"],
-          ["mean", "mean"],
-          ["spread", "spread"],
-        ],
-        value: state.sort,
-        input: (sort) => go({ sort }),
-      }),
-      networks.length > 1
-        ? choice({ label: "Network", options: names, value: 0, input: (network) => go({ network: Number(network) }) })
-        : null,
-      button({ label: "Minus mean", pressed: false, click: (minus) => go({ minus }) }),
-    ),
-    h(
-      "div",
       { class: "both" },
       h(
         "div",
@@ -376,8 +349,26 @@ figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
           networks.map(({ name }, k) => h("span", { class: k ? "soft" : "excitation" }, name)),
         ),
         charts.map(({ box }) => box),
-        axis,
+        axes,
       ),
+    ),
+    h(
+      "div",
+      { class: "row" },
+      choice({
+        label: "Sort channels by",
+        options: [
+          ["number", "number"],
+          ["mean", "mean"],
+          ["spread", "spread"],
+        ],
+        value: state.sort,
+        input: (sort) => go({ sort }),
+      }),
+      networks.length > 1
+        ? choice({ label: "Network", options: names, value: 0, input: (network) => go({ network: Number(network) }) })
+        : null,
+      button({ label: "Minus mean", pressed: false, click: (minus) => go({ minus }) }),
     ),
   );
   link.follow("gates", (text) => {

@@ -1,153 +1,190 @@
-/* Chapter 9: accuracy by block when gates are replaced, and the classes that gain and lose by it. */
+/* Chapter 9: right answers when gates are replaced: in all blocks, and from there in single ones and class by class. */
 
 import css from "./interventions.css";
-import { choice, figure, grid, h, number, signed } from "./lib/core.js";
+import { button, choice, figure, grid, h, number, signed } from "./lib/core.js";
 import plotCss from "./lib/dotplot.css";
 import { axis } from "./lib/dotplot.js";
 
-figure("se-interventions", (root, { images, trial, accuracy, classes, places, kinds }, self) => {
+const ends = ({ change, margin }) => [change - margin, change + margin];
+
+/** The least range that holds all values, and a little more. */
+const around = (values) => {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const room = Math.max(0.06 * (high - low), 0.1);
+  return [low - room, high + room];
+};
+
+/** A plot of rows, each with its numbers beside it. `names` are texts or elements; `heads` name plot and numbers. */
+const plot = (kind, names, heads, label) => {
+  const numbers = h("div", { class: "axis-marks" });
+  const rows = names.map((name) => {
+    const cell = h("td", { class: "plot" });
+    const figures = heads.slice(1).map((head) => h("td", { class: `figure ${head}`, "data-number": head }));
+    return { cell, figures, row: h("tr", {}, h("th", { scope: "row" }, name), cell, ...figures) };
+  });
+  const body = h(
+    "tbody",
+    { "aria-label": label },
+    rows.map((r) => r.row),
+  );
+  const head = heads.slice(1).map((text) => h("th", { scope: "col", class: text }, text));
+  const over = h("th", { scope: "col", class: "over" }, heads[0]);
+  const table = h(
+    "table",
+    { class: kind },
+    h("thead", {}, h("tr", {}, h("td"), over, head)),
+    body,
+    h("tfoot", { "aria-hidden": "true" }, h("tr", {}, h("td"), h("td", {}, numbers))),
+  );
+  /** `points` has {value, low, high, others, figures} for each row; `line` is where nothing changes. */
+  const draw = (points, line, range) => {
+    const scale = axis(range);
+    points.forEach(({ figures, ...point }, i) => {
+      rows[i].cell.replaceChildren(...scale.row({ ...point, line }));
+      figures.forEach((text, k) => (rows[i].figures[k].textContent = text));
+    });
+    numbers.replaceChildren(...scale.numbers(4.2));
+  };
+  const mark = (i) =>
+    rows.forEach(({ row }, k) =>
+      k === i ? row.setAttribute("aria-current", "true") : row.removeAttribute("aria-current"),
+    );
+  return { table, body, rows: rows.map((r) => r.row), draw, mark };
+};
+
+/** An effect in per cent: the file has shares. The same multiplication as in Python, and so the same rounding. */
+const percents = (value) =>
+  typeof value === "number"
+    ? 100 * value
+    : Array.isArray(value)
+      ? value.map(percents)
+      : Object.fromEntries(Object.entries(value).map(([key, one]) => [key, percents(one)]));
+
+figure("se-interventions", (root, { images, trial, classes, places, ...shares }, self) => {
+  const accuracy = 100 * shares.accuracy;
+  const kinds = shares.kinds.map((k) => ({ ...k, effects: percents(k.effects) }));
   const blocks = places.length - 1; // the last place is all blocks
   const named = (i) => (i === blocks ? "all blocks" : places[i]);
-  let at = blocks - 1;
   let kind = kinds[0];
+  let at = blocks;
 
-  /* A plot of rows, each with its numbers beside it */
-
-  const plot = (names, heads, label) => {
-    const numbers = h("div", { class: "axis-marks" });
-    const rows = names.map((name) => {
-      const cell = h("td", { class: "plot" });
-      const figures = heads.slice(1).map((head) => h("td", { class: "figure", "data-number": head }));
-      return { cell, figures, row: h("tr", {}, h("th", { scope: "row" }, name), cell, ...figures) };
-    });
-    const body = h(
-      "tbody",
-      { "aria-label": label },
-      rows.map((r) => r.row),
-    );
-    const table = h(
-      "table",
-      {},
-      h(
-        "thead",
-        {},
-        h(
-          "tr",
-          {},
-          h("td"),
-          h("th", { scope: "col", class: "over" }, heads[0]),
-          heads.slice(1).map((head) => h("th", { scope: "col" }, head)),
-        ),
-      ),
-      body,
-      h("tfoot", { "aria-hidden": "true" }, h("tr", {}, h("td"), h("td", {}, numbers))),
-    );
-    /** `points` has {value, low, high, others, figures} for each row; `line` is where nothing changes. */
-    const draw = (points, line, range) => {
-      const scale = axis(range);
-      points.forEach(({ figures, ...point }, i) => {
-        rows[i].cell.replaceChildren(...scale.row({ ...point, line }));
-        figures.forEach((text, k) => (rows[i].figures[k].textContent = text));
-      });
-      numbers.replaceChildren(...scale.numbers(3.2));
-    };
-    const mark = (i) =>
-      rows.forEach(({ row }, k) =>
-        k === i ? row.setAttribute("aria-current", "true") : row.removeAttribute("aria-current"),
-      );
-    return { table, body, draw, mark };
+  /** What a row shows of an effect on right answers. */
+  const point = (e, decimals) => {
+    const [low, high] = ends(e).map((d) => accuracy + d);
+    const figures = [number(e.accuracy, decimals), `${signed(e.change, decimals)} ± ${number(e.margin, decimals)}`];
+    return { value: e.accuracy, low, high, others: e.seeds.length > 1 ? e.seeds : [], figures };
   };
 
-  /** The least range that holds all values, and a little more. */
-  const range = (values) => {
-    const [low, high] = [Math.min(...values), Math.max(...values)];
-    const room = Math.max(0.06 * (high - low), 0.1);
-    return [low - room, high + room];
-  };
-  const ends = ({ change, margin }) => [change - margin, change + margin];
-  const single = (k) => k.effects.slice(0, blocks);
-
+  const radios = kinds.map((k) => h("input", { type: "radio", name: "kind", value: k.key, onchange: () => show(k) }));
+  const byKind = plot(
+    "by-kind",
+    kinds.map((k, i) => h("label", {}, radios[i], k.label)),
+    ["right answers, %", "right", "change"],
+    "What is done to the gates",
+  );
+  byKind.rows.forEach((row, i) => row.addEventListener("click", () => show(kinds[i])));
   const byBlock = plot(
-    [...places.slice(0, -1), "all blocks"],
+    "by-block",
+    places.slice(0, -1),
     ["right answers, %", "right", "change"],
     "Blocks. Move with the arrow keys.",
   );
-  byBlock.table.classList.add("by-block");
-  const byClass = plot(classes, ["change, points", "change"], "Classes");
-  const what = h("p", { class: "what" });
-  const title = h("span", { class: "label" });
+  const byClass = plot("by-class", classes, ["change, points", "change"], "Classes");
   const read = h("output", { class: "note" });
+  const title = h("h4");
 
-  const select = (i) => {
-    at = i;
+  const range = (change) => {
+    const shown = zoom.value ? [kind] : kinds;
+    if (view.value === "block")
+      return around([
+        accuracy,
+        ...shown
+          .flatMap((k) => k.effects.slice(0, blocks))
+          .flatMap(ends)
+          .map(change),
+      ]);
+    const near = shown.flatMap((k) => (at === blocks ? [k.effects[at]] : k.effects.slice(0, blocks)));
+    return around([0, ...near.flatMap((e) => e.classes).flatMap(([d, margin]) => [d - margin, d + margin])]);
+  };
+
+  const sentence = () => {
     const e = kind.effects[at];
-    const shown = scale.value === "same" ? kinds : [kind];
-    const near = shown.flatMap((k) => (at === blocks ? [k.effects[at]] : single(k))).flatMap((one) => one.classes);
-    byBlock.mark(at);
-    byClass.draw(
-      e.classes.map(([change, margin]) => ({
-        value: change,
-        low: change - margin,
-        high: change + margin,
-        figures: [signed(change, 1)],
-      })),
-      0,
-      range([0, ...near.flatMap(([change, margin]) => ends({ change, margin }))]),
-    );
-    title.textContent = `Class by class: ${named(at)}`;
     const [low, high] = ends(e);
-    read.textContent =
-      `${named(at)}, ${kind.label}: ${number(e.accuracy)} % right, ${signed(e.change)} points ` +
-      `(95 % interval ${signed(low)} to ${signed(high)}). ` +
-      `${number(e.changed)} % of the answers change.` +
-      (e.seeds.length > 1
-        ? ` Over ${e.seeds.length} seeds ${number(Math.min(...e.seeds))} to ${number(Math.max(...e.seeds))} % right.`
-        : "") +
-      ("toward_donor" in e
-        ? ` Of the changed answers, ${number(e.toward_donor, 1)} % name the class whose gates were put in; ` +
-          `by chance it would be ${number(e.toward_donor_by_chance, 1)} %.`
-        : "");
+    const decimals = at === blocks ? 1 : 2;
+    const share = (value) => `${number(value, 1)} %`;
+    const seeds =
+      e.seeds.length > 1
+        ? `: ${e.seeds.length} seeds, ${share(Math.min(...e.seeds))} to ${share(Math.max(...e.seeds))}`
+        : "";
+    const donor =
+      "toward_donor" in e
+        ? ` ${share(e.toward_donor)} of the changed answers name the class whose gates were put in; by chance ` +
+          `${share(e.toward_donor_by_chance)}.`
+        : "";
+    const change = `${number(accuracy, decimals)} → ${number(e.accuracy, decimals)} % right`;
+    read.replaceChildren(
+      h("b", {}, `${named(at)[0].toUpperCase()}${named(at).slice(1)}, ${kind.label}: ${change}`),
+      h("br"),
+      `${kind.what.replace(/^[^:]*: /, "").replace(/^./, (letter) => letter.toUpperCase())}. The change is ` +
+        `${signed(e.change, decimals)} points (95 % interval ${signed(low, decimals)} to ${signed(high, decimals)}${seeds}). ` +
+        `${share(e.changed)} of the answers change.${donor}`,
+    );
     self.say(read.textContent);
   };
 
-  const show = () => {
-    kind = kinds.find((k) => k.key === which.value);
-    what.textContent = `${kind.what[0].toUpperCase()}${kind.what.slice(1)}.`;
-    const near = (scale.value === "same" ? kinds : [kind]).flatMap(single);
-    byBlock.draw(
-      kind.effects.map((e) => {
-        const [low, high] = ends(e).map((d) => accuracy + d);
-        return {
-          value: e.accuracy,
-          low,
-          high,
-          others: e.seeds.length > 1 ? e.seeds : [],
-          figures: [number(e.accuracy), signed(e.change)],
-        };
-      }),
-      accuracy,
-      range([accuracy, ...near.flatMap(ends).map((d) => accuracy + d)]),
-    );
+  const select = (i) => {
+    at = i;
+    byBlock.mark(at);
+    sentence();
+  };
+
+  const draw = () => {
+    const classwise = view.value === "class";
+    byBlock.table.hidden = classwise;
+    byClass.table.hidden = !classwise;
+    title.textContent = classwise ? `Class by class: ${named(at)}` : "One block at a time";
+    if (classwise) {
+      const points = kind.effects[at].classes.map(([change, margin]) => ({
+        value: change,
+        low: change - margin,
+        high: change + margin,
+        figures: [`${signed(change, 1)} ± ${number(margin, 1)}`],
+      }));
+      byClass.draw(points, 0, range());
+    } else
+      byBlock.draw(
+        kind.effects.slice(0, blocks).map((e) => point(e, 2)),
+        accuracy,
+        range((d) => accuracy + d),
+      );
     select(at);
   };
 
-  const which = choice({
-    label: "What is done to the gates",
-    options: kinds.map((k) => [k.key, k.label]),
-    value: kind.key,
-    input: show,
-  });
-  const scale = choice({
-    label: "Scale",
+  const show = (chosen) => {
+    kind = chosen;
+    at = blocks;
+    radios.forEach((radio, i) => (radio.checked = kinds[i] === kind));
+    byKind.mark(kinds.indexOf(kind));
+    draw();
+  };
+
+  const view = choice({
+    label: "Show",
     options: [
-      ["same", "the same for all"],
-      ["zoom", "zoomed in"],
+      ["block", "blocks"],
+      ["class", "classes"],
     ],
-    value: "same",
-    input: show,
+    value: "block",
+    input: () => draw(),
   });
-  const cursor = grid(byBlock.body, places.length, 1, { enter: select });
-  cursor.row = at;
+  const zoom = button({ label: "Zoom in", pressed: false, click: () => draw() });
+  const cursor = grid(byBlock.body, blocks, 1, { enter: select });
+  cursor.row = blocks - 1;
+  byKind.draw(
+    kinds.map((k) => point(k.effects[blocks], 1)),
+    accuracy,
+    [0, 100],
+  );
 
   root.append(
     h("style", {}, plotCss + css),
@@ -155,21 +192,24 @@ figure("se-interventions", (root, { images, trial, accuracy, classes, places, ki
     h(
       "p",
       { class: "note" },
-      trial
-        ? `A trial on ${images.toLocaleString("en-US")} test images, not the measurement. `
-        : `${images.toLocaleString("en-US")} test images. `,
-      `The gray line is the untouched network: ${number(accuracy)} % right. `,
-      "A dot is hollow where the 95 % interval of the change holds zero.",
-    ),
-    h("div", { class: "row" }, which, scale),
-    what,
-    h(
-      "div",
-      { class: "views" },
-      h("div", { class: "view" }, h("span", { class: "label" }, "Block by block"), byBlock.table),
-      h("div", { class: "view" }, title, byClass.table),
+      trial ? `A trial on ${images.toLocaleString("en-US")} test images, not the measurement. ` : "",
+      `Choose what is done to the gates in all ${blocks} blocks. The gray line is the untouched network: ` +
+        `${number(accuracy, 1)} % of ${images.toLocaleString("en-US")} test images right.`,
     ),
     read,
+    h(
+      "div",
+      { class: "both" },
+      h("div", {}, h("h4", {}, `All ${blocks} blocks at once`), byKind.table),
+      h(
+        "div",
+        {},
+        h("div", { class: "head" }, title, h("div", { class: "row" }, view, zoom)),
+        byBlock.table,
+        byClass.table,
+      ),
+    ),
+    h("p", { class: "note" }, "A hollow dot has zero in its 95 % interval. Small marks are single seeds."),
   );
-  show();
+  show(kind);
 });

@@ -9,6 +9,8 @@ from senet_edu.explorables.lib.base import Explorable
 
 LABELS = {
     "mean": "frozen",
+    "same_prediction": "swapped, same answer",
+    "other_prediction": "swapped, other answer",
     "same_class": "swapped, same class",
     "other_class": "swapped, other class",
     "channels": "channels shuffled",
@@ -18,7 +20,7 @@ LABELS = {
 
 
 class Interventions(Explorable):
-    """Accuracy by block under an intervention, against the untouched network; and which classes lose by it.
+    """Accuracy under interventions in all blocks, in single ones, and class by class, beside the untouched network's.
 
     Args:
         results: from `store.load("interventions")`.
@@ -29,30 +31,29 @@ class Interventions(Explorable):
     def __init__(self, results: Mapping[str, Any]) -> None:
         places = [*results["blocks"], "all"]
 
-        def percent(value: float) -> float:
-            return round(100 * value, 3)
-
         def compact(effect: Mapping[str, Any]) -> dict[str, Any]:
             fields = ("accuracy", "change", "margin", "changed", "toward_donor", "toward_donor_by_chance")
-            return {key: percent(effect[key]) for key in fields if key in effect} | {
-                "seeds": [percent(accuracy) for accuracy in effect["by_seed"]],
-                "classes": [[percent(one["change"]), percent(one["margin"])] for one in effect["classes"]],
+            return {key: effect[key] for key in fields if key in effect} | {
+                "seeds": effect["by_seed"],
+                "classes": [[one["change"], one["margin"]] for one in effect["classes"]],
             }
 
+        measured = results["interventions"]
         super().__init__(
             {
                 "images": results["images"],
                 "trial": not results["whole_test_set"],
-                "accuracy": percent(results["accuracy"]),
+                "accuracy": results["accuracy"],
                 "classes": results["class_names"],
                 "places": [place.removesuffix(".se") for place in places],
                 "kinds": [
-                    {"key": kind, "label": LABELS[kind], "what": one["what"]}
-                    | {"effects": [compact(one["places"][place]) for place in places]}
-                    for kind, one in results["interventions"].items()
+                    {"key": kind, "label": label, "what": measured[kind]["what"]}
+                    | {"effects": [compact(measured[kind]["places"][place]) for place in places]}
+                    for kind, label in LABELS.items()
+                    if kind in measured
                 ],
             },
-            "Accuracy of a trained network after its gates were replaced, in each of its blocks and in all at once, "
-            "with intervals, beside the accuracy of the untouched network. Choose what is done to the gates, and a "
-            "block to see which classes gain and lose by it.",
+            "Accuracy of a trained network after its gates were replaced in all of its blocks at once, a row for each "
+            "intervention, with intervals, beside the accuracy of the untouched network. Choose an intervention, and "
+            "see it in each block alone and class by class.",
         )

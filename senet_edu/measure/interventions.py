@@ -2,8 +2,9 @@
 
     python -m senet_edu.measure.interventions                           # all 10,000 test images
     python -m senet_edu.measure.interventions --images 250 --out /tmp   # a small part, to try something out
+    python -m senet_edu.measure.interventions --kinds same_prediction   # one kind, into the file that is there
 
-Six interventions, in each of the nine blocks and in all at once, those that draw lots with several seeds. Writes
+Eight interventions, in each of the nine blocks and in all at once, those that draw lots with several seeds. Writes
 `interventions.json`.
 """
 
@@ -14,7 +15,7 @@ import shlex
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -27,6 +28,7 @@ from tqdm.auto import tqdm
 from senet_edu import store, zoo
 from senet_edu.analysis import (
     BY_CHANCE,
+    BY_PREDICTION,
     INTERVENTIONS,
     answers,
     donors,
@@ -47,6 +49,9 @@ HOLDS = {
 T = TypeVar("T")
 NETWORK = "se_resnet20"
 BATCH = 125
+KINDS = INTERVENTIONS | BY_PREDICTION
+FACTS = ("network", "sha256", "data", "images", "train_images", "seeds", "class_names", "blocks", "accuracy")
+"""What a stored file and a measurement of some more kinds must agree in."""
 
 
 def by_batch(title: str, run: Callable[[nn.Module, Tensor], T], images: int, workers: int) -> list[T]:
@@ -67,29 +72,37 @@ def by_batch(title: str, run: Callable[[nn.Module, Tensor], T], images: int, wor
         return list(tqdm(pool.map(one, batches), title, len(batches)))
 
 
-def measure(data: ImageData, seeds: int, workers: int) -> dict[str, Any]:
-    """All numbers, on all test images of `data`; its training images serve the mean gates."""
+def measure(data: ImageData, seeds: int, workers: int, kinds: Sequence[str] = tuple(KINDS)) -> dict[str, Any]:
+    """All numbers of these kinds, on all test images of `data`; its training images serve the mean gates."""
     labels = data.test_labels
 
     def all_gates(title: str, images: Tensor) -> dict[str, Tensor]:
         parts = by_batch(title, lambda model, rows: gates_of(model, images[rows]), len(images), workers)
         return {block: torch.cat([part[block] for part in parts]) for block in parts[0]}
 
-    means = {block: s.mean(0) for block, s in all_gates("gates, training images", data.train_images).items()}
+    def all_answers(title: str, sets: Sequence[Mapping[str, Tensor]]) -> Tensor:
+        def run(model: nn.Module, rows: Tensor) -> Tensor:
+            mine = [{block: s[rows] for block, s in changed.items()} for changed in sets]
+            return answers(model, data.test_images[rows], mine)
+
+        return torch.cat(by_batch(title, run, len(labels), workers), 1)
+
+    means = {}
+    if "mean" in kinds:
+        means = {block: s.mean(0) for block, s in all_gates("gates, training images", data.train_images).items()}
     gates = all_gates("gates, test images", data.test_images)
+    before = all_answers("untouched", [{}])[0]
     places = {block: [block] for block in gates} | {"all": list(gates)}
-    lots = {kind: range(seeds if kind in BY_CHANCE else 1) for kind in INTERVENTIONS}
+    lots = {kind: range(seeds if kind in BY_CHANCE or kind in BY_PREDICTION else 1) for kind in kinds}
     new = {
-        (kind, seed): replace_gates(kind, gates, means, labels, seed) for kind in INTERVENTIONS for seed in lots[kind]
+        (kind, seed): replace_gates(kind, gates, means, labels, seed, predicted=before)
+        for kind in kinds
+        for seed in lots[kind]
     }
     cases = [(*run, place) for run in new for place in places]
-
-    def run(model: nn.Module, rows: Tensor) -> Tensor:
-        overrides = [{block: new[kind, seed][block][rows] for block in places[place]} for kind, seed, place in cases]
-        return answers(model, data.test_images[rows], [{}, *overrides])
-
-    before, *rest = torch.cat(by_batch("interventions", run, len(labels), workers), 1)
-    after = dict(zip(cases, rest))
+    after = dict(
+        zip(cases, all_answers("interventions", [{b: new[k, seed][b] for b in places[at]} for k, seed, at in cases]))
+    )
     of_class = [labels == k for k in range(len(data.classes))]
 
     def answers_of(kind: str, place: str) -> Tensor:
@@ -100,11 +113,13 @@ def measure(data: ImageData, seeds: int, workers: int) -> dict[str, Any]:
         by_class = [effect(before[mine], now[:, mine], labels[mine]) for mine in of_class]
         result = asdict(effect(before, now, labels))
         result["classes"] = [{"change": e.change, "margin": e.margin} for e in by_class]
-        if kind == "other_class":
-            beyond = effect(answers_of("same_class", place), now, labels)
-            result["beyond_same_class"] = {"change": beyond.change, "margin": beyond.margin}
-            drawn = [donors(labels, Generator().manual_seed(seed), same_class=False) for seed in lots[kind]]
-            shares = [toward_donor(before, one, labels, donor) for one, donor in zip(now, drawn)]
+        if kind.startswith("other_"):
+            same, classes = kind.replace("other", "same"), before if kind in BY_PREDICTION else labels
+            if same in kinds:
+                beyond = effect(answers_of(same, place), now, labels)
+                result[f"beyond_{same}"] = {"change": beyond.change, "margin": beyond.margin}
+            drawn = [donors(classes, Generator().manual_seed(seed), same_class=False) for seed in lots[kind]]
+            shares = [toward_donor(before, one, classes, donor) for one, donor in zip(now, drawn)]
             result["toward_donor"], result["toward_donor_by_chance"] = (sum(x) / len(x) for x in zip(*shares))
         return result
 
@@ -123,13 +138,30 @@ def measure(data: ImageData, seeds: int, workers: int) -> dict[str, Any]:
         "class_accuracy": [right[mine].double().mean().item() for mine in of_class],
         "interventions": {
             kind: {
-                "what": what,
-                "by_chance": kind in BY_CHANCE,
+                "what": KINDS[kind],
+                "by_chance": kind in BY_CHANCE or kind in BY_PREDICTION,
                 "places": {place: report(kind, place) for place in places},
             }
-            for kind, what in INTERVENTIONS.items()
+            for kind in kinds
         },
     }
+
+
+def extended(
+    stored: Mapping[str, Any], results: Mapping[str, Any], about: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A stored measurement with some kinds measured later, each of which carries its own `about`; and the file's own.
+
+    Raises:
+        ValueError: the two are not of the same network, data or seeds.
+    """
+    odd = [name for name in FACTS if stored[name] != results[name]]
+    if odd:
+        raise ValueError(f"the stored measurement differs in {', '.join(odd)}; measure all kinds anew")
+    later = {kind: {**one, "about": dict(about)} for kind, one in results["interventions"].items()}
+    found = {**stored["interventions"], **later}
+    whole = {**stored, "interventions": {kind: found[kind] for kind in KINDS if kind in found}}
+    return whole, whole.pop("about")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -139,6 +171,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument(
+        "--kinds", nargs="+", choices=KINDS, metavar="KIND", help=f"only these, into a stored file: {', '.join(KINDS)}"
+    )
     parser.add_argument("--images", type=int, default=10_000, help="test images, as many of each class (%(default)s)")
     parser.add_argument("--train-images", type=int, default=10_000, help="for the mean gates (%(default)s)")
     parser.add_argument("--seeds", type=int, default=5, help="(%(default)s)")
@@ -146,9 +181,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=store.RESULTS, help="folder (%(default)s)")
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
+    stored = store.load("interventions", folder=args.out) if args.kinds else None
     data = load_cifar10(download=False).subset(train=args.train_images, test=args.images)
     started = time.perf_counter()
-    results = measure(data, args.seeds, args.workers)
+    results = store.rounded(measure(data, args.seeds, args.workers, args.kinds or tuple(KINDS)))
     about = store.about(
         torch.device("cpu"),
         command=shlex.join([*parser.prog.split(), *argv]),
@@ -158,8 +194,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         seconds=time.perf_counter() - started,
         dtype=torch.float32,
     )
-    path = store.keep("interventions", store.rounded(results), about, folder=args.out)
-    print(f"{path.name}: {results['accuracy']:.2%} untouched, {about['seconds']:.0f} s")
+    took = about["seconds"]
+    if stored is not None:
+        try:
+            results, about = extended(stored, results, about)
+        except ValueError as error:
+            raise SystemExit(f"Error: {error}") from None
+    path = store.keep("interventions", results, about, folder=args.out)
+    print(f"{path.name}: {results['accuracy']:.2%} untouched, {took:.0f} s")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from senet_edu.plots.does_it_help import published_gains
 from senet_edu.plots.excitation import bottleneck, gate_histograms, jacobian, last_nonlinearities, reduction_sweep
 from senet_edu.plots.gates_across_depth import (
     channels_by_class,
+    gate_openers,
     gates_by_depth,
     gates_within_classes,
     observations,
@@ -47,6 +48,7 @@ __all__ = [
     "feature_maps",
     "gate_histograms",
     "gate_latency",
+    "gate_openers",
     "gated_sum",
     "gates_and_norm",
     "gates_by_depth",

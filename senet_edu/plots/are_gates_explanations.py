@@ -73,7 +73,7 @@ def of_several(effect: Mapping[str, Any], count: int) -> dict[str, Any]:
 
 
 def intervention_verdicts(results: Mapping[str, Any]) -> list[Verdict]:
-    """What the stored measurement of interventions says about eight questions; "no" means: not shown by it.
+    """What the stored measurement of interventions says about nine questions; "no" means: not shown by it.
 
     Where nothing else is said, "yes" needs a fall whose interval stays clear of zero.
 
@@ -86,13 +86,15 @@ def intervention_verdicts(results: Mapping[str, Any]) -> list[Verdict]:
         return results["interventions"][kind]["places"][place]
 
     frozen_all, frozen = measured("mean"), {block: measured("mean", block) for block in blocks}
-    other = measured("other_class")
+    one = {block: measured("one", block) for block in blocks}
+    leaks = {block: measured("same_class", block) for block in blocks}
+    other = measured("other_prediction")
     toward, chance = other["toward_donor"], other["toward_donor_by_chance"]
     worst = min(blocks, key=lambda block: frozen[block]["change"])
-    worst_one = of_several(frozen[worst], len(blocks))
+    gains = max(blocks, key=lambda block: leaks[block]["change"])
+    leak = of_several(leaks[gains], len(blocks))
     summed = sum(effect["change"] for effect in frozen.values())
-    needed = sum(map(_falls, frozen.values()))
-    needed_at_one = sum(_falls(measured("one", block)) for block in blocks)
+    harder = sum(one[block]["change"] + one[block]["margin"] < frozen[block]["change"] for block in blocks)
 
     def fall(question: str, what: str, effect: Mapping[str, Any]) -> Verdict:
         return Verdict(question, what, (_with_margin(effect),), _falls(effect))
@@ -101,25 +103,31 @@ def intervention_verdicts(results: Mapping[str, Any]) -> list[Verdict]:
         fall("Must the gates answer to the image?", "all blocks frozen", frozen_all),
         fall("Does it matter which channel gets which gate?", "channels shuffled, all blocks", measured("channels")),
         fall(
-            "Do gates of another image do harm, even of the same class?",
-            "swapped inside the class, all blocks",
-            measured("same_class"),
+            "Do gates of another image do harm, even of one with the same answer?",
+            "swapped inside the answer, all blocks",
+            measured("same_prediction"),
         ),
         fall(
             "Does the class in the gates matter?",
-            "swapped to another class, less the swap inside the class",
-            other["beyond_same_class"],
+            "swapped to another answer, less the swap inside the answer",
+            other["beyond_same_prediction"],
         ),
         Verdict(
-            "Do gates of another class pull the answer to that class?",
+            "Do gates of another answer pull to that answer?",
             "of the changed answers, those that name it; limit: twice chance",
             (f"{toward:.0%}; by chance {chance:.0%}",),
             toward > 2 * chance,
         ),
+        Verdict(
+            "Do donors of the true class leak it?",
+            f"the most that a swap inside the true class gains, {gains.removesuffix('.se')}",
+            (_with_margin(leak),),
+            leak["change"] > leak["margin"],
+        ),
         fall(
             "Is one block enough to do harm?",
             f"the worst of the single frozen blocks, {worst.removesuffix('.se')}",
-            worst_one,
+            of_several(frozen[worst], len(blocks)),
         ),
         Verdict(
             "Do the blocks stand in for each other?",
@@ -128,10 +136,10 @@ def intervention_verdicts(results: Mapping[str, Any]) -> list[Verdict]:
             frozen_all["change"] + frozen_all["margin"] < summed,
         ),
         Verdict(
-            "Does set-to-one make more blocks look needed?",
-            "blocks that fall when set to one, and when frozen",
-            (f"{needed_at_one} and {needed} of {len(blocks)}",),
-            needed_at_one > needed,
+            "Does set-to-one overstate what a block does?",
+            "blocks that fall further set to one than frozen; limit: half",
+            (f"{harder} of {len(blocks)}",),
+            2 * harder > len(blocks),
         ),
     ]
 

@@ -13,7 +13,18 @@ from torch import Tensor
 
 from senet_edu import analysis
 from senet_edu.analysis import Summary
-from senet_edu.plots.style import GATES, Picture, channel_axis, gate_axis, half, new_figure, picture, theme
+from senet_edu.plots.style import (
+    GATES,
+    Picture,
+    bare,
+    channel_axis,
+    gate_axis,
+    half,
+    new_figure,
+    picture,
+    row_label,
+    theme,
+)
 from senet_edu.plots.table import Table, Verdict, of_verdicts
 
 
@@ -88,6 +99,40 @@ def channels_by_class(gates: Mapping[str, Tensor], labels: Tensor, classes: Sequ
     axes[0].invert_yaxis()
     alt = f"Gates of {len(gates)} channels, a row of dots for each class, the class means and the half marked."
     return Picture(figure, alt, measured=True, names=tuple(classes))
+
+
+@picture
+def gate_openers(images: Tensor, gates: Mapping[str, Tensor], channels: Mapping[str, int], k: int = 6) -> Picture:
+    """For one gate of each block the images that open it most, and those that shut it most.
+
+    Args:
+        images: uint8 `(N, 3, H, W)`.
+        gates: block to its gates `(N, C)` for these images.
+        channels: block to the channel that is asked about.
+        k: how many images on each side.
+
+    Raises:
+        ValueError: a k that is not from 1 to N, or gates that are not finite and `(N, C)`.
+    """
+    asked = {block: gates[block][:, c : c + 1] for block, c in channels.items()}
+    found = analysis.openers(asked, k)
+    figure = new_figure(0.46 * len(asked) + 0.45)
+    sides = figure.subfigures(1, 2, width_ratios=[1.18, 1])
+    for side, end, title in ((sides[0], "most", "most open"), (sides[1], "least", "most shut")):
+        side.suptitle(title, x=0.55, weight="bold", size=11)
+        axes = side.subplots(len(asked), k, squeeze=False)
+        for row, (block, s) in zip(axes, asked.items()):
+            chosen = getattr(found[block], end)[0]
+            for ax, i in zip(row, chosen):
+                ax.imshow(images[i].permute(1, 2, 0).numpy())
+                bare(ax)
+            left = f"{_short(block).removeprefix('layer')}, {channels[block]}  " if end == "most" else ""
+            row_label(row[0], f"{left}{s[chosen].mean():.2f}")
+    alt = (
+        f"A row for each of {len(asked)} blocks with one of its gates: the {k} images that open it most and the {k} "
+        "that shut it most, and the mean gate of each group."
+    )
+    return Picture(figure, alt, measured=True)
 
 
 @picture

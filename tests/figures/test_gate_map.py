@@ -40,7 +40,7 @@ def number(page, key: str) -> float:
 
 
 def channel(page) -> int:
-    return int(number(page, "channel")) - 1
+    return int(number(page, "channel"))
 
 
 def expect(page, network: str, block: str, row: str, at: int | None = None) -> None:
@@ -143,7 +143,33 @@ def test_the_line_is_the_class_over_the_mean_of_all(html, figure_page):
             points = d[1:].split("L")
             heights[path.get_attribute("stroke")] = 1 - torch.tensor([float(p.split()[1]) for p in points]).double()
     torch.testing.assert_close(heights["var(--excitation)"], m[3, order], atol=1e-6, rtol=0)
-    torch.testing.assert_close(heights["var(--plain)"], m.mean(0)[order], atol=1e-6, rtol=0)
+    torch.testing.assert_close(heights["var(--soft)"], m.mean(0)[order], atol=1e-6, rtol=0)
+    assert len(heights) == 2  # and none of the other classes
+
+
+def test_it_fits_a_screen_and_two_of_a_phone_with_the_picture_first(html, figure_page):
+    page = figure_page(html, width=1008)
+    figure, last = page.locator("se-gate-map"), page.locator("se-gate-map .row")
+    assert figure.bounding_box()["height"] < 741
+    page.set_viewport_size({"width": 360, "height": 780})
+    drawn(page)
+    top, height = (figure.bounding_box()[key] for key in ("y", "height"))
+    assert height < 1300
+    assert page.locator("se-gate-map .map").bounding_box()["y"] - top < 360  # no controls before it but the depth
+    assert last.bounding_box()["y"] > page.locator("se-gate-map .charts").bounding_box()["y"]
+
+
+def test_the_distance_of_a_class_stands_over_that_of_any_class(html, figure_page):
+    page = figure_page(html)
+    distance = torch.stack(
+        [(m - m.mean(0)).abs().mean(1) for m in ROUNDED["trained"].values()]
+    )  # of each block and class
+    lines = page.locator("se-gate-map .chart").last.locator("path[d*=L0]")
+    drawn_lines = [d for d in (line.get_attribute("d") for line in lines.all()) if d.count("L") == len(BLOCKS) - 1]
+    heights = [1 - torch.tensor([float(p.split()[1]) for p in d[1:].split("L")]).double() for d in drawn_lines]
+    assert len(heights) == 2
+    for line, values in zip(heights, (distance.mean(1), distance[:, 3])):
+        assert (line / line[-1]).sub(values / values[-1]).abs().max() < 1e-6
 
 
 def test_a_link_holds_block_and_class(html, figure_page):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from senet_edu import store
 from senet_edu.explorables import Interventions
 from senet_edu.explorables.interventions import LABELS
 
-BLOCKS, CLASSES = "se-interventions table.by-block", "se-interventions table:not(.by-block)"
+KINDS, BLOCKS, CLASSES = (f"se-interventions .by-{rows}" for rows in ("kind", "block", "class"))
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +24,15 @@ def number(text: str) -> float:
 
 
 def column(page, table: str, name: str) -> list[float]:
-    return [number(text) for text in page.locator(f"{table} [data-number='{name}']").all_inner_texts()]
+    """Of `-0.45 ± 0.26` the first."""
+    return [number(text.split()[0]) for text in page.locator(f"{table} [data-number='{name}']").all_inner_texts()]
+
+
+def written(effect: dict[str, Any], decimals: int) -> str:
+    """As Python rounds it: a reader must not meet two roundings of one number."""
+    change = f"{100 * effect['change']:+.{decimals}f}"
+    change = change if float(change) else change[1:]  # zero has no sign
+    return f"{change} ± {100 * effect['margin']:.{decimals}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def effects(results: dict[str, Any], kind: str) -> list[dict[str, Any]]:
@@ -44,28 +51,45 @@ def percents(values) -> Any:
 
 def test_every_number_is_that_of_the_file(figure_page, axe, results):
     page = figure_page(Interventions(results).element())
+    everywhere = [effects(results, kind)[-1] for kind in LABELS]
+    assert page.locator(f"{KINDS} [data-number='change']").all_inner_texts() == [written(e, 1) for e in everywhere]
+    assert column(page, KINDS, "right") == pytest.approx([100 * e["accuracy"] for e in everywhere], abs=0.051)
     for kind, label in LABELS.items():
         choose(page, label)
-        assert column(page, BLOCKS, "right") == percents(e["accuracy"] for e in effects(results, kind)), kind
-        assert column(page, BLOCKS, "change") == percents(e["change"] for e in effects(results, kind)), kind
-        assert results["interventions"][kind]["what"][1:] in page.locator("se-interventions .what").inner_text()
+        single = effects(results, kind)[:-1]
+        assert column(page, BLOCKS, "right") == percents(e["accuracy"] for e in single), kind
+        assert page.locator(f"{BLOCKS} [data-number='change']").all_inner_texts() == [written(e, 2) for e in single]
+        said = page.locator("se-interventions output").inner_text()
+        assert results["interventions"][kind]["what"].partition(": ")[2][1:] in said
+        assert f"All blocks, {label}: {100 * results['accuracy']:.1f} → " in said
     assert axe(page) == []
 
 
-def test_the_mouse_chooses_a_block_and_its_classes_follow(figure_page, results):
+def test_the_figure_has_all_that_was_measured(results):
+    assert set(LABELS) == set(results["interventions"])
+
+
+def test_the_mouse_chooses_a_block_and_its_classes_follow(figure_page, axe, results):
     page = figure_page(Interventions(results).element())
-    choose(page, "swapped, other class")
+    page.locator(f"{KINDS} tbody tr", has_text="swapped, other class").locator(".plot").click()
+    everywhere = effects(results, "other_class")
     for row in (2, len(results["blocks"])):
-        page.locator(f"{BLOCKS} tbody tr").nth(row).hover()
-        e = effects(results, "other_class")[row]
-        changes = [100 * one["change"] for one in e["classes"]]
-        assert column(page, CLASSES, "change") == pytest.approx(changes, abs=0.051)
-        assert page.locator(f"{BLOCKS} tbody tr").nth(row).get_attribute("aria-current") == "true"
+        e = everywhere[row]
+        if row == 2:
+            page.locator(f"{BLOCKS} tbody tr").nth(row).hover()
+            assert page.locator(f"{BLOCKS} tbody tr").nth(row).get_attribute("aria-current") == "true"
+        else:  # the chosen row once more: back to all blocks
+            page.locator(f"{KINDS} tbody tr", has_text="swapped, other class").locator(".plot").click()
         said = page.locator("se-interventions output").inner_text()
-        numbers = [100 * e[key] for key in ("accuracy", "change", "changed")]
-        for value in [*numbers, 100 * min(e["by_seed"]), 100 * max(e["by_seed"])]:
-            assert any(f"{abs(value) + d:.2f}" in said for d in (-0.001, 0, 0.001)), (value, said)
-        assert any(f"{100 * e['toward_donor'] + d:.1f} % name the class" in said for d in (-0.01, 0, 0.01))
+        for key in ("changed", "toward_donor", "toward_donor_by_chance"):
+            assert f"{100 * e[key]:.1f} %" in said, key
+        for value in (min(e["by_seed"]), max(e["by_seed"])):
+            assert f"{100 * value:.1f} %" in said, value
+        choose(page, "classes")
+        changes = page.locator(f"{CLASSES} [data-number='change']").all_inner_texts()
+        assert changes == [written(one, 1) for one in e["classes"]]
+        assert axe(page) == []
+        choose(page, "blocks")
 
 
 def test_the_arrow_keys_do_the_same(figure_page, axe, results):
@@ -74,16 +98,16 @@ def test_the_arrow_keys_do_the_same(figure_page, axe, results):
     body.focus()
     page.keyboard.press("ArrowUp")  # from the last block to the one before
     row = len(results["blocks"]) - 2
-    assert page.locator("[aria-current=true] th").inner_text() == results["blocks"][row].removesuffix(".se")
+    assert page.locator(f"{BLOCKS} [aria-current=true] th").inner_text() == results["blocks"][row].removesuffix(".se")
+    choose(page, "classes")
     changes = [100 * one["change"] for one in effects(results, "mean")[row]["classes"]]
     assert column(page, CLASSES, "change") == pytest.approx(changes, abs=0.051)
-    for _ in range(4):
-        page.keyboard.press("ArrowDown")
-    assert page.locator("[aria-current=true] th").inner_text() == "all blocks"
+    choose(page, "blocks")
     page.get_by_role("radio", name="frozen", exact=True).focus()
-    page.keyboard.press("ArrowRight")
-    assert column(page, BLOCKS, "right") == percents(e["accuracy"] for e in effects(results, "same_class"))
-    wait_until_said(page, "se-interventions", "all blocks, swapped, same class")
+    page.keyboard.press("ArrowDown")
+    assert page.locator(f"{KINDS} [aria-current=true] th").inner_text() == "swapped, same answer"
+    assert column(page, BLOCKS, "right") == percents(e["accuracy"] for e in effects(results, "same_prediction")[:-1])
+    wait_until_said(page, "se-interventions", "All blocks, swapped, same answer")
     assert axe(page) == []
 
 
@@ -92,36 +116,44 @@ def center(locator) -> float:
     return box["x"] + box["width"] / 2
 
 
-@pytest.mark.parametrize("scale", ["the same for all", "zoomed in"])
-def test_dots_and_line_stand_where_the_axis_says(figure_page, results, scale):
-    results = copy.deepcopy(results)
-    results["interventions"]["one"]["places"]["all"]["accuracy"] = 0.1
+@pytest.mark.parametrize("zoomed", [False, True])
+def test_dots_and_line_stand_where_the_axis_says(figure_page, results, zoomed):
     page = figure_page(Interventions(results).element())
-    choose(page, scale)
-    choose(page, "one")
-    ticks = page.locator(f"{BLOCKS} .axis-marks span").all()
-    (a, first), (b, last) = ((number(tick.inner_text()), center(tick)) for tick in (ticks[0], ticks[-1]))
-
-    def value(locator) -> float:
-        return a + (b - a) * (center(locator) - first) / (last - first)
-
-    near = 2 * (b - a) / (last - first)  # two pixels
-    rows = page.locator(f"{BLOCKS} tbody tr")
-    for k, e in enumerate(effects(results, "one")[:-1]):
-        dot = rows.nth(k).locator(".dot")
-        assert value(dot) == pytest.approx(100 * e["accuracy"], abs=near)
-        assert value(rows.nth(k).locator(".line")) == pytest.approx(100 * results["accuracy"], abs=near)
-        hollow = abs(e["change"]) <= e["margin"]
-        assert ("open" in dot.get_attribute("class")) == hollow
-    assert rows.last.locator(".dot").count() == 0
-    assert rows.last.locator(".off").inner_text() == "\N{BLACK LEFT-POINTING TRIANGLE}"
+    if zoomed:
+        page.get_by_role("button", name="Zoom in").click()
+    choose(page, "one half")
+    tables = {KINDS: [effects(results, kind)[-1] for kind in LABELS], BLOCKS: effects(results, "half")[:-1]}
+    for table, shown in tables.items():
+        ticks = page.locator(f"{table} .axis-marks span").all()
+        (a, first), (b, last) = ((number(tick.inner_text()), center(tick)) for tick in (ticks[0], ticks[-1]))
+        pixel = (b - a) / (last - first)
+        rows = page.locator(f"{table} tbody tr")
+        assert rows.count() == len(shown)
+        for k, e in enumerate(shown):
+            dot, line = rows.nth(k).locator(".dot"), rows.nth(k).locator(".line")
+            assert a + pixel * (center(dot) - first) == pytest.approx(100 * e["accuracy"], abs=2 * pixel)
+            assert a + pixel * (center(line) - first) == pytest.approx(100 * results["accuracy"], abs=2 * pixel)
+            assert ("open" in dot.get_attribute("class")) == (abs(e["change"]) <= e["margin"])
 
 
-def test_it_fits_a_phone(figure_page, results):
-    page = figure_page(Interventions(results).element(), width=360)
+def test_it_fits_a_phone_and_a_screen(figure_page, results):
+    page = figure_page(Interventions(results).element(), width=360, has_touch=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    plots = [cell.bounding_box()["width"] for cell in page.locator("se-interventions td.plot").all()]
-    assert min(plots) > 100
+    plots = [cell.bounding_box() for cell in page.locator(f"{KINDS} td.plot, {BLOCKS} td.plot").all()]
+    assert min(box["width"] for box in plots) > 90
+    assert page.locator("se-interventions").bounding_box()["height"] < 1300
+    page.set_viewport_size({"width": 1008, "height": 800})
+    assert page.locator("se-interventions").bounding_box()["height"] < 600
+
+
+@pytest.mark.parametrize("width", [360, 1008])
+def test_nothing_jumps_from_one_intervention_to_the_next(figure_page, results, width):
+    page = figure_page(Interventions(results).element(), width=width)
+    tops = set()
+    for label in LABELS.values():
+        choose(page, label)
+        tops.add(page.locator(KINDS).bounding_box()["y"] - page.locator("se-interventions").bounding_box()["y"])
+    assert len(tops) == 1
 
 
 def test_a_trial_says_so(figure_page, results):
