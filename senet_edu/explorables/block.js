@@ -326,12 +326,8 @@ figure("se-block", (root, data, self) => {
 
   /* ---- Place */
 
-  const through = h(
-    "div",
-    { class: "through" },
-    flow.drawing,
-    columns.map(({ box }) => box),
-  );
+  const [first, ...others] = columns.map(({ box }) => box);
+  const through = h("div", { class: "through" }, first, flow.drawing, others);
   const stage = h("div", { class: "stage" }, from, through, to);
   const place = () => {
     const width = stage.clientWidth;

@@ -69,8 +69,8 @@ def shown_block() -> str:
 def shown_channel(part: str) -> int:
     """The row that is chosen at first, on the first picture.
 
-    Chapter 2: the map with the clearest picture, by the share of its variance that lies between `CELLS` x `CELLS` cells.
-    Chapter 3: the gate with the largest range over the pictures. Chapter 4: the gate nearest to 0.2.
+    Chapter 2: the map with the clearest picture, by the share of its variance that lies between `CELLS` x `CELLS`
+    cells. Chapter 3: the gate with the largest range over the pictures. Chapter 4: the gate nearest to 0.2.
     """
     maps, gates = observed()[shown_block()]
     if part == "squeeze":
@@ -132,8 +132,8 @@ class Block(Explorable):
         }
         super().__init__(
             data,
-            "A picture goes through one SE block of a trained network: sixteen maps, their means, the votes, the gates, "
-            "the maps times their gates, the sum with the shortcut, and ten answers. Choose a channel and see it "
+            "A picture goes through one SE block of a trained network: sixteen maps, their means, the votes, the "
+            "gates, the maps times their gates, the sum with the shortcut, and ten answers. Choose a channel and see it "
             "everywhere; pull a mean, a hidden unit or a gate, and all that is behind it moves.",
         )
 

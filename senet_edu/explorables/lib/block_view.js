@@ -199,12 +199,13 @@ export const makeFlow = ({ C, H, limits, on, state }) => {
       group.addEventListener("keydown", (event) => {
         if (event.ctrlKey || event.altKey || event.metaKey) return;
         const [low, high] = bounds(kind, i);
+        const act = (value) => (mark(kind, i), set(kind, i, value));
         const by = { ArrowLeft: -1, ArrowRight: 1, PageDown: -4, PageUp: 4 }[event.key];
         const to = { ArrowUp: i - 1, ArrowDown: i + 1 }[event.key];
-        if (by) set(kind, i, shown(kind, i) + by * STEP[kind]);
+        if (by) act(shown(kind, i) + by * STEP[kind]);
         else if (to !== undefined) focus(kind, clamp(to, 0, items.length - 1));
-        else if (event.key === "Home" || event.key === "End") set(kind, i, event.key === "Home" ? low : high);
-        else if (event.key === "Delete" || event.key === "Backspace") set(kind, i, NaN);
+        else if (event.key === "Home" || event.key === "End") act(event.key === "Home" ? low : high);
+        else if (event.key === "Delete" || event.key === "Backspace") act(NaN);
         else if (kind === "hidden" && (event.key === "Enter" || event.key === " ")) toggle(i);
         else return;
         event.preventDefault();
