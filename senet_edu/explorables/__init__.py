@@ -19,7 +19,6 @@ from senet_edu.explorables.live import Live, load_samples
 from senet_edu.explorables.placement import Placement
 from senet_edu.explorables.provenance import Provenance
 from senet_edu.explorables.receptive_field import ReceptiveField
-from senet_edu.explorables.rescale import Rescale
 from senet_edu.explorables.squeeze import Squeeze
 
 __all__ = [
@@ -39,7 +38,6 @@ __all__ = [
     "Prediction",
     "Provenance",
     "ReceptiveField",
-    "Rescale",
     "Squeeze",
     "Verdict",
     "load_samples",

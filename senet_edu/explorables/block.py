@@ -133,8 +133,8 @@ class Block(Explorable):
         super().__init__(
             data,
             "A picture goes through one SE block of a trained network: sixteen maps, their means, the votes, the "
-            "gates, the maps times their gates, the sum with the shortcut, and ten answers. Choose a channel and see it "
-            "everywhere; pull a mean, a hidden unit or a gate, and all that is behind it moves.",
+            "gates, the maps times their gates, the sum with the shortcut, and ten answers. Choose a channel and see "
+            "it everywhere; pull a mean, a hidden unit or a gate, and all that is behind it moves.",
         )
 
     def element(self, suffix: str = "") -> str:

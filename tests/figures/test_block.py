@@ -229,7 +229,16 @@ def test_a_mouse_that_rests_on_a_row_chooses_it_and_one_that_passes_does_not(ope
     box = page.locator("se-block .maps.u canvas").nth(3).bounding_box()
     page.mouse.move(box["x"] + 12, box["y"] + 12)
     page.wait_for_function("document.querySelector('se-block').result.channel === 3")
-    page.mouse.move(box["x"] + 12, box["y"] + 700, steps=8)
+    page.evaluate(
+        """([x, y]) => {
+          const { shadowRoot } = document.querySelector("se-block");
+          for (let to = y; to < y + 700; to += 30) {
+            const event = { clientX: x, clientY: to, pointerType: "mouse", bubbles: true, composed: true };
+            (shadowRoot.elementFromPoint(x, to) ?? document.body).dispatchEvent(new PointerEvent("pointermove", event));
+          }
+        }""",
+        [box["x"] + 12, box["y"] + 12],
+    )
     page.wait_for_timeout(250)
     assert page.evaluate(STATE)["channel"] == 3
 
