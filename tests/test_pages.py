@@ -32,7 +32,8 @@ ROOT = Path(__file__).resolve().parents[1]
 TEXT = (".html", ".css", ".js", ".svg", ".json")
 SCREEN = {"width": 1280, "height": 900}
 LIMIT = 1_200_000  # bytes of a page with all that it loads, text compressed
-LIMITS = {"00_one_minute": 2_000_000}  # this one brings a trained network
+LIMITS = {"00_one_minute": 2_000_000}  # these bring a trained network, chapter 0 two of them
+LIMITS |= dict.fromkeys(("02_squeeze", "03_excitation", "04_rescale"), 1_700_000)
 
 
 def contents() -> list[str]:

@@ -6,6 +6,7 @@ Colab. The HTML depends on the data alone: re-executing an unchanged notebook le
 """
 
 from senet_edu.explorables.ablations import Ablations, Prediction
+from senet_edu.explorables.block import Block
 from senet_edu.explorables.convolution import Convolution
 from senet_edu.explorables.excitation import Excitation
 from senet_edu.explorables.gate_map import GateMap
@@ -19,11 +20,11 @@ from senet_edu.explorables.placement import Placement
 from senet_edu.explorables.provenance import Provenance
 from senet_edu.explorables.reach import Reach
 from senet_edu.explorables.receptive_field import ReceptiveField
-from senet_edu.explorables.rescale import Rescale
 from senet_edu.explorables.squeeze import Squeeze
 
 __all__ = [
     "Ablations",
+    "Block",
     "Convolution",
     "Excitation",
     "Explorable",
@@ -39,7 +40,6 @@ __all__ = [
     "Provenance",
     "Reach",
     "ReceptiveField",
-    "Rescale",
     "Squeeze",
     "Verdict",
     "load_samples",

@@ -34,7 +34,7 @@ figure("se-excitation", (root, { z: start, limit, blocks, channel }, self) => {
     const logits = W2.map((row) => dot(row, hidden)); // W2 δ(W1 z)
     return { sums, hidden, logits, gates: steps[last.value](logits) };
   };
-  const low = (n) => String(n + 1).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]);
+  const low = (n) => String(n).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]);
 
   /* The drawing: its elements, then where they are, then what they say. */
 
@@ -96,13 +96,13 @@ figure("se-excitation", (root, { z: start, limit, blocks, channel }, self) => {
       bar: svg("rect", { height: 14, fill: "var(--squeeze)" }),
       grip: svg("circle", { r: 6, fill: "var(--squeeze)", stroke: "var(--card)", "stroke-width": 1.5 }),
       tick: svg("line", { class: "was" }),
-      label: text({ x: 16, "text-anchor": "end", class: "tick" }, c + 1),
+      label: text({ x: 16, "text-anchor": "end", class: "tick" }, c),
       value: text({ class: "value" }),
     };
     const { hit, label, track, bar, tick, grip, value } = parts;
     parts.group = svg(
       "g",
-      { role: "slider", class: "input", "aria-label": `z ${c + 1}`, "aria-valuemin": -limit, "aria-valuemax": limit },
+      { role: "slider", class: "input", "aria-label": `z ${c}`, "aria-valuemin": -limit, "aria-valuemax": limit },
       hit,
       label,
       track,
@@ -253,7 +253,7 @@ figure("se-excitation", (root, { z: start, limit, blocks, channel }, self) => {
       at(value, { class: on ? "value unit" : "value off" });
       value.textContent = on ? number(now.hidden[j]) : "off";
       at(group, {
-        "aria-label": `hidden unit ${j + 1}: ${value.textContent}`,
+        "aria-label": `hidden unit ${j}: ${value.textContent}`,
         "aria-pressed": shown.layer === "hidden" && shown.index === j,
       });
     });
@@ -261,7 +261,7 @@ figure("se-excitation", (root, { z: start, limit, blocks, channel }, self) => {
       at(bar, { width: now.gates[c] * sWide, fill: colors.css(colors.gate(now.gates[c])) });
       value.textContent = number(now.gates[c]);
       at(group, {
-        "aria-label": `gate ${c + 1}: ${value.textContent}`,
+        "aria-label": `gate ${c}: ${value.textContent}`,
         "aria-pressed": shown.layer === "gate" && shown.index === c,
       });
     });
@@ -339,7 +339,7 @@ figure("se-excitation", (root, { z: start, limit, blocks, channel }, self) => {
         !gate && total <= 0 ? ": off, no say" : "",
       ),
     );
-    says = gate ? `Gate ${index + 1} is ${value}.` : `Hidden unit ${index + 1} is ${value}.`;
+    says = gate ? `Gate ${index} is ${value}.` : `Hidden unit ${index} is ${value}.`;
   };
 
   const set = (c, value) => {

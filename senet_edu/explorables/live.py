@@ -28,6 +28,11 @@ def load_samples() -> dict[str, Tensor]:
     return {name: (255 * image).round().to(torch.uint8).permute(2, 0, 1) for name, image in images.items()}
 
 
+def sample_words() -> dict[str, str]:
+    """What each of the `load_samples` is and who made it, in a few words."""
+    return {name: one["about"] for name, one in _manifest().items()}
+
+
 @cache
 def _manifest() -> dict[str, dict[str, str]]:
     return json.loads((SAMPLES / "manifest.json").read_text(encoding="utf-8"))

@@ -91,7 +91,7 @@ class Reach(Explorable):
     def __init__(self) -> None:
         super().__init__(
             _data(),
-            "A map of 16 × 16 pixels and a strip of 32 channels. A dot marks one gate; what can change it is blue. SE’s "
+            "A map of 16 × 16 pixels and a strip of 32 channels. A dot marks a gate; what can change it is blue. SE’s "
             "gate sees all pixels of all channels, ECA’s all pixels of three channels, that of sSE one pixel of all "
             "channels, that of coordinate attention a row and a column. Choose a relative and move the dot.",
         )

@@ -27,8 +27,8 @@ from senet_edu.plots.inside_resnet import map_sides, placements, where_se_costs
 from senet_edu.plots.learning_to_gate import sigmoid_starts
 from senet_edu.plots.relatives import gate_latency, gates_side_by_side, what_gates_see
 from senet_edu.plots.reproduce import apart, made_on, status_board
-from senet_edu.plots.rescale import before_after, gated_sum, gates_and_norm, rescaled_numbers
-from senet_edu.plots.squeeze import feature_maps, paper_errors, seen_pixels, squeezed_maps, three_squeezes
+from senet_edu.plots.rescale import gates_and_norm, rescaled_numbers
+from senet_edu.plots.squeeze import paper_errors, seen_pixels, squeezed_maps, three_squeezes
 from senet_edu.plots.style import Picture, new_figure
 from senet_edu.plots.table import Table, Verdict
 from senet_edu.plots.train_cifar10 import augmented, learning_rate, training_curves, training_progress
@@ -42,14 +42,11 @@ __all__ = [
     "added_cost",
     "apart",
     "augmented",
-    "before_after",
     "bottleneck",
     "channels_by_class",
-    "feature_maps",
     "gate_histograms",
     "gate_latency",
     "gate_openers",
-    "gated_sum",
     "gates_and_norm",
     "gates_by_depth",
     "gates_side_by_side",

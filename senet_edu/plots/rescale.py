@@ -1,17 +1,15 @@
-"""Plots of the rescaling: maps before and after their gates, and what the next layer sees."""
+"""Plots of the rescaling: maps times their gates, and gates beside a batch norm's factors."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from senet_edu.plots.style import (
     GATES,
     Picture,
-    bare,
     framed,
     gate_axis,
     gate_strip,
@@ -57,50 +55,6 @@ def rescaled_numbers(x: Tensor, s: Tensor) -> Picture:
 
 
 @picture
-def before_after(maps: Tensor, gates: Tensor, image: Tensor | None = None) -> Picture:
-    """Maps before and after an SE block, each pair with its gate between them, from the widest open gate on.
-
-    Before and after are drawn on one scale, which every channel has for itself.
-
-    Args:
-        maps: `(C, H, W)`. Of more than 16, 16 are shown, at even distances in the order of their gates.
-        gates: `(C,)`.
-        image: uint8 `(3, H, W)`, named on the left as the input.
-    """
-    order = gates.argsort(descending=True)
-    if len(order) > 16:
-        order = order[torch.linspace(0, len(order) - 1, 16).round().long()]
-    columns = 8
-    banks = -(-len(order) // columns)
-    figure = new_figure(0.2 + 2.0 * banks, 7.2)
-    left, right = figure.subfigures(1, 2, width_ratios=[1, 5.4])
-    if image is not None:
-        ax = left.subplots(2, 1, height_ratios=[1, 1])
-        ax[0].imshow(image.permute(1, 2, 0).numpy())
-        ax[0].set_title("image")
-        for each in ax:
-            bare(each)
-    grid = right.add_gridspec(4 * banks, columns, height_ratios=[1, 0.2, 1, 0.02] * banks)
-    for k, c in enumerate(order.tolist()):
-        top, column = 4 * (k // columns), k % columns
-        limit = float(maps[c].abs().quantile(0.99)) + 1e-9
-        tiles = [right.add_subplot(grid[top + row, column]) for row in range(3)]
-        for ax, values in ((tiles[0], maps[c]), (tiles[2], gates[c] * maps[c])):
-            ax.imshow(values.numpy(), cmap=theme.signed, vmin=-limit, vmax=limit)
-            framed(ax)
-        gate_strip(tiles[1], float(gates[c]))
-        tiles[0].set_title(str(c), loc="center", fontweight="normal", pad=2)
-        if column == 0:
-            for ax, text, color in zip(
-                tiles, ("before", "gate", "after"), (theme.ink, theme.excitation_text, theme.rescale_text)
-            ):
-                row_label(ax, text, color)
-    shown = f"{len(order)} of {len(gates)}" if len(order) < len(gates) else f"All {len(gates)}"
-    alt = f"{shown} channels of one SE block, sorted by gate: each map before, its gate, and the dimmed map after."
-    return Picture(figure, alt)
-
-
-@picture
 def gates_and_norm(gates: Tensor, norm: Tensor, marked: Mapping[str, Tensor]) -> Picture:
     """Two factors on the same channels: gates, which differ between images, above a batch norm's, which do not.
 
@@ -137,30 +91,4 @@ def gates_and_norm(gates: Tensor, norm: Tensor, marked: Mapping[str, Tensor]) ->
         f"Above, gates of {gates.shape[1]} channels: a bar spans {len(gates)} images, two images are marked, and they "
         "differ. Below, the batch norm's factors, one for each channel."
     )
-    return Picture(figure, alt)
-
-
-@picture
-def gated_sum(residual: Tensor, shortcut: Tensor, gates: Tensor) -> Picture:
-    """What the layer behind an SE-ResNet block sees: relu(shortcut + gate * residual), a column a channel.
-
-    Args:
-        residual, shortcut: `(C, H, W)`, a few channels.
-        gates: `(C,)`.
-    """
-    out = (shortcut + gates[:, None, None] * residual).relu()
-    figure = new_figure(5.2)
-    axes = figure.subplots(4, len(residual), squeeze=False, height_ratios=[1, 0.16, 1, 1])
-    for c, gate in enumerate(gates.tolist()):
-        whole = (shortcut[c] + residual[c]).relu()
-        scale = torch.stack([residual[c].abs(), shortcut[c].abs(), whole])
-        limit = float(scale.quantile(0.995)) + 1e-9
-        for row, values in ((0, residual[c]), (2, shortcut[c]), (3, out[c])):
-            axes[row, c].imshow(values.numpy(), cmap=theme.signed, vmin=-limit, vmax=limit)
-            framed(axes[row, c])
-        gate_strip(axes[1, c], gate)
-    labels = ("residual\n$u_c$", "gate\n$s_c$", "shortcut\n$x_c$", "ReLU of\n$x_c+s_c\\,u_c$")
-    for ax, text, color in zip(axes[:, 0], labels, (theme.ink, theme.excitation_text, theme.ink, theme.rescale_text)):
-        row_label(ax, text, color)
-    alt = f"{len(residual)} channels; from top to bottom: residual, gate, shortcut, and the ReLU of their gated sum."
     return Picture(figure, alt)

@@ -39,32 +39,6 @@ def seen_pixels(image: Tensor, masks: Mapping[str, Tensor]) -> Picture:
 
 
 @picture
-def feature_maps(image: Tensor, maps: Tensor, numbers: Tensor) -> Picture:
-    """An image, the maps that a layer makes of it, and below each map one number.
-
-    Args:
-        image: uint8 `(3, H, W)`.
-        maps: `(C, H, W)`; all are drawn on one signed scale.
-        numbers: `(C,)`, such as z.
-    """
-    count, columns = len(maps), 8
-    rows = -(-count // columns)
-    figure = new_figure(0.83 * rows)
-    left, right = figure.add_gridspec(1, 2, width_ratios=[2, columns])
-    grid = right.subgridspec(rows, columns)
-    ax = figure.add_subplot(left)
-    ax.imshow(image.permute(1, 2, 0).numpy())
-    bare(ax)
-    limit = float(maps.abs().quantile(0.99))  # a few extreme values would turn all the rest gray
-    for c in range(count):
-        ax = figure.add_subplot(grid[c // columns, c % columns])
-        ax.imshow(maps[c].numpy(), cmap=theme.signed, vmin=-limit, vmax=limit)
-        ax.set_xlabel(number(float(numbers[c])), color=theme.squeeze_text, labelpad=2)
-        framed(ax)
-    return Picture(figure, f"An image and the {count} feature maps made from it, each with its mean below it.")
-
-
-@picture
 def squeezed_maps(maps: Mapping[str, np.ndarray | Tensor]) -> Picture:
     """Maps side by side, and below each its mean, its maximum and its standard deviation as bars.
 

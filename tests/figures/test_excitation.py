@@ -55,13 +55,13 @@ def assert_follows(page, block: SEBlock, z: torch.Tensor, softmax: bool = False)
 def test_dragging_with_the_mouse(figure_page, axe, z, blocks):
     page = figure_page(Excitation(z, blocks).element())
     assert_follows(page, blocks["r = 4"], z)
-    track = slider(page, 3).locator("rect").nth(1).bounding_box()
+    track = slider(page, 2).locator("rect").nth(1).bounding_box()
     y = track["y"] + track["height"] / 2
     page.mouse.move(track["x"] + track["width"] / 2, y)
     page.mouse.down()
-    page.mouse.move(track["x"] + 0.875 * track["width"], y + 30, steps=5)  # leaves its row, but stays with channel 3
+    page.mouse.move(track["x"] + 0.875 * track["width"], y + 30, steps=5)  # leaves its row, but stays with channel 2
     page.mouse.up()
-    value = float(slider(page, 3).get_attribute("aria-valuenow"))
+    value = float(slider(page, 2).get_attribute("aria-valuenow"))
     assert value == pytest.approx(0.75 * 4, abs=0.05)
     z[2] = value
     assert_follows(page, blocks["r = 4"], z)
@@ -75,27 +75,27 @@ def test_dragging_with_the_mouse(figure_page, axe, z, blocks):
 
 def test_dragging_with_the_keyboard(figure_page, z, blocks):
     page = figure_page(Excitation(z, blocks).element())
-    slider(page, 1).focus()
+    slider(page, 0).focus()
     for key in ["ArrowDown", "ArrowRight", "ArrowRight", "PageDown", "ArrowDown", "End", "ArrowDown", "Home"]:
         page.keyboard.press(key)
     z[1:4] = torch.tensor([z[1] + 0.2 - 1, 4.0, -4.0])
     assert_follows(page, blocks["r = 4"], z)
-    assert float(slider(page, 2).get_attribute("aria-valuenow")) == pytest.approx(z[1].item(), abs=1e-6)
+    assert float(slider(page, 1).get_attribute("aria-valuenow")) == pytest.approx(z[1].item(), abs=1e-6)
 
 
 def test_a_tap_sets_a_bar(figure_page, z, blocks):
     page = figure_page(Excitation(z, blocks).element(), width=360, has_touch=True)
-    track = slider(page, 5).locator("rect").nth(1).bounding_box()
+    track = slider(page, 4).locator("rect").nth(1).bounding_box()
     page.touchscreen.tap(track["x"] + 0.25 * track["width"], track["y"] + 7)
     drawn(page)
-    z[4] = float(slider(page, 5).get_attribute("aria-valuenow"))
+    z[4] = float(slider(page, 4).get_attribute("aria-valuenow"))
     assert z[4].item() == pytest.approx(-2, abs=0.15)
     assert_follows(page, blocks["r = 4"], z)
 
 
 def test_the_sum_behind_a_number(figure_page, z, blocks):
     """The formula shows the products of the node that is pointed at or focused, and they add up to what it is."""
-    page = figure_page(Excitation(z, blocks, channel=10).element())
+    page = figure_page(Excitation(z, blocks, channel=9).element())
     block = blocks["r = 4"]
     W1, W2 = block.fc1.weight.detach(), block.fc2.weight.detach()
     hidden = (W1 @ z).relu()
@@ -108,9 +108,9 @@ def test_the_sum_behind_a_number(figure_page, z, blocks):
         assert parse(page.locator("[data-result]").inner_text()) == pytest.approx(result, abs=ROUNDING)
 
     assert_explains(W2[9], hidden, torch.sigmoid(W2[9] @ hidden).item())  # the gate that it was told to begin with
-    page.get_by_role("button", name="hidden unit 3: ").hover()
+    page.get_by_role("button", name="hidden unit 2: ").hover()
     assert_explains(W1[2], z, hidden[2].item())
-    page.get_by_role("button", name="gate 1: ").focus()
+    page.get_by_role("button", name="gate 0: ").focus()
     page.keyboard.press("ArrowDown")
     assert_explains(W2[1], hidden, torch.sigmoid(W2[1] @ hidden).item())
     page.get_by_text("softmax", exact=True).click()
@@ -132,7 +132,7 @@ def test_on_a_phone_in_the_dark(figure_page, axe, z, blocks):
     page = figure_page(Excitation(z, blocks).element(), width=360, dark=True)
     drawn(page)
     height = page.locator("se-excitation").bounding_box()["height"]
-    page.get_by_role("button", name="hidden unit 2: ").focus()  # the longest formula
+    page.get_by_role("button", name="hidden unit 1: ").focus()  # the longest formula
     drawn(page)
     assert page.locator("se-excitation").bounding_box()["height"] == height, "the page below must not move"
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
@@ -146,7 +146,7 @@ def test_on_a_phone_in_the_dark(figure_page, axe, z, blocks):
         ((torch.zeros(C), {}), "at least one block"),
         ((torch.zeros(C), {"a": SEBlock(8)}), "16 channels and no biases, got 'a'"),
         ((torch.zeros(C), {"a": SEBlock(C, bias=True)}), "16 channels and no biases, got 'a'"),
-        ((torch.zeros(C), {"a": SEBlock(C)}, 17), "channel must be 1 to 16, got 17"),
+        ((torch.zeros(C), {"a": SEBlock(C)}, 16), "channel must be 0 to 15, got 16"),
     ],
 )
 def test_wrong_arguments(arguments, message):

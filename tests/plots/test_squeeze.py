@@ -15,24 +15,10 @@ def pictures() -> dict[str, Picture]:
     maps = torch.randn(16, 32, 32)
     return {
         "seen_pixels": plots.seen_pixels(IMAGE, {"one\npixel": torch.eye(32) == 1, "all": torch.ones(32, 32) == 1}),
-        "feature_maps": plots.feature_maps(IMAGE, maps, maps.mean((1, 2))),
         "squeezed_maps": plots.squeezed_maps({"a": maps[0], "b": maps[1].numpy()}),
         "three_squeezes": plots.three_squeezes(maps),
         "paper_errors": plots.paper_errors({"max": 22.57, "average": 22.28}, plain=23.30),
     }
-
-
-def test_feature_maps_show_one_scale_and_the_numbers() -> None:
-    maps = torch.randn(16, 8, 8)
-    maps[3] -= 0.37 + maps[3].mean()
-    picture = plots.feature_maps(IMAGE, maps, maps.mean((1, 2)))
-    drawn = [image for image in picture.figure.findobj(AxesImage) if image.get_array().ndim == 2]
-    assert len(drawn) == 16
-    assert len({image.get_clim() for image in drawn}) == 1
-    low, high = drawn[0].get_clim()
-    assert low == -high  # zero is the middle of the scale
-    np.testing.assert_array_equal(drawn[3].get_array(), maps[3].numpy())
-    assert "\N{MINUS SIGN}0.37" in texts(picture)
 
 
 def test_squeezed_maps_write_mean_max_and_sd() -> None:

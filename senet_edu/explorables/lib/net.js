@@ -8,8 +8,9 @@
      logits, probabilities   Float32Array(10)
      z, own, gates           by SE block, Float32Array(C): the squeezed means, the gates that the block computed from
                              them, and the gates that were used; they differ where an override says so
-     maps                    by block, as asked for by `maps`: {before, after, shape: [C, H, W]}, the residual before
-                             and after the rescale, channel after channel; blocks without SE have `before` alone
+     maps                    by block, as asked for by `maps`: {before, after, shortcut, sum, shape: [C, H, W]}, the
+                             residual before and after the rescale, what is added to it, and the block's output,
+                             max(0, after + shortcut), channel after channel; blocks without SE have no `after`
    overrides, by SE block: a Float32Array(C), NaN where the gate stays the network's own and else its new value (0
    mutes); or {pin, permute}, both optional: channel c first takes the gate of channel permute[c], then pins apply.
 
@@ -140,15 +141,14 @@ export function seNet(openMachine) {
       });
       return gates;
     };
-    const mapsOf = ({ residual, gates }) => {
+    const mapsOf = ({ residual, shortcut, output, gates }) => {
       const { side, channels } = residual,
         area = side ** 2;
-      const before = Float32Array.from(
-        { length: channels * area },
-        (_, i) => m[spot(residual, i % area) + Math.floor(i / area)],
-      );
+      const copy = (map) =>
+        Float32Array.from({ length: channels * area }, (_, i) => m[spot(map, i % area) + Math.floor(i / area)]);
+      const before = copy(residual);
       const after = gates && before.map((u, i) => u * gates[Math.floor(i / area)]);
-      return { before, after, shape: [channels, side, side] };
+      return { before, after, shortcut: copy(shortcut), sum: copy(output), shape: [channels, side, side] };
     };
 
     const find = (name) => {
