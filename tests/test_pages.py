@@ -103,7 +103,6 @@ FACTS = r"""() => {
     h1: all("h1").filter((h1) => h1.checkVisibility()).map((h1) => h1.innerText),
     images: all("img").filter((i) => i.checkVisibility() && (!i.complete || !i.naturalWidth)).map(start),
     alt: all("img").filter((i) => i.alt.trim().length < 3 || /\.(png|svg|jpg)$/.test(i.alt)).map(start),
-    icons: all('i[class*="fa-"], span[class*="fa-"]').map(start),
     equations: all("span.math, div.math").length,
     unset: all("span.math, div.math").filter((e) =>
       !e.querySelector("annotation") || !e.querySelector(".katex-html") || e.querySelector(".katex-error")).map(start),
@@ -121,15 +120,13 @@ TOO_WIDE = """() => {
   const wide = all.filter((e) => e.getBoundingClientRect().right > clientWidth + 1);
   return [`the page is ${scrollWidth} px wide`, ...wide.slice(-5).map((e) => e.outerHTML.slice(0, 160))];
 }"""
-# The theme needs 0.3 s to notice what scrolls.
 UNFOLD = """async () => {
   await document.fonts.ready;
   for (const details of document.querySelectorAll("details")) details.open = true;
-  for (const folded of document.querySelectorAll(".toggle-hidden")) folded.classList.remove("toggle-hidden");
   const shown = [...document.images].filter((image) => image.checkVisibility());
   for (const image of shown) image.loading = "eager"; // as if the reader had scrolled to it
   await Promise.all(shown.map((image) => image.decode().catch(() => {})));
-  await new Promise((done) => setTimeout(done, 500));
+  await new Promise((done) => setTimeout(done, 100));
 }"""
 # Most of what axe would look at are equal pieces of code, and glyphs that only show what the MathML beside them says:
 # one of each kind is enough, in a quarter of the time.
@@ -241,7 +238,7 @@ def test_links_within_the_book_lead_somewhere(visit: Callable[[str], Visit], sit
 @every_page
 def test_images_are_shown_and_described(visit: Callable[[str], Visit], name: str) -> None:
     facts = visit(name).facts
-    assert facts["images"] + facts["alt"] + facts["icons"] == []
+    assert facts["images"] + facts["alt"] == []
 
 
 @every_page
@@ -279,7 +276,7 @@ def test_page_never_scrolls_sideways(visit: Callable[[str], Visit], name: str) -
 
 @every_page
 def test_page_is_light(visit: Callable[[str], Visit], site: Path, name: str) -> None:
-    assert 50_000 < weight(visit(name), site) < LIMITS.get(name, LIMIT)
+    assert 20_000 < weight(visit(name), site) < LIMITS.get(name, LIMIT)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -308,7 +305,6 @@ BAD_PAGE = """<!doctype html>
 <a href="nowhere.html">nowhere</a> <a href="#nothing">nothing</a> <a href="other.html#nothing">nothing</a>
 <a href="other.html#here">here</a> <a href="https://example.org">elsewhere</a>
 <span class="math">x^2</span> and \\(x\\) and \\tilde{x}
-<i class="fa-solid fa-sun"></i>
 <p style="color: #aaa; background: #fff">Hard to read</p>
 <se-nothing role="group" aria-label="A figure without its script"></se-nothing>
 <div style="width: 900px">Wide</div>
@@ -332,7 +328,7 @@ def test_everything_wrong_is_noticed(context: BrowserContext, bad_site: Path) ->
         assert any(expected in problem for problem in seen.as_file), expected
     assert dead(seen, bad_site) == ["lost.png", "nowhere.html", "#nothing", "other.html#nothing"]
     assert seen.facts["lang"] == "" and len(seen.facts["h1"]) == 2
-    assert len(seen.facts["images"]) == 2 and len(seen.facts["alt"]) == 2 and len(seen.facts["icons"]) == 1
+    assert len(seen.facts["images"]) == 2 and len(seen.facts["alt"]) == 2
     assert seen.facts["figures"] == 1 and "se-nothing" in seen.facts["still"][0]
     assert len(seen.facts["unset"]) == 1 and set(seen.facts["raw"]) == {"\\(", "\\)", "\\tilde{"}
     assert seen.too_wide[360] and seen.too_wide[768]
