@@ -32,7 +32,7 @@ x="10" y="1" width="6" height="24" rx="1.5"/><rect fill="#623d14" x="19" y="16" 
 STYLE = """
 @font-face { font-family: Display; font-weight: 500 800; src: url(data:font/woff2;base64,%s) }
 * { box-sizing: border-box; margin: 0 }
-body { background: #fbfaf7; color: #1c1f24; font-family: Display; height: 630px; overflow: hidden; padding: 44px 60px 0 }
+body { background: #fbfaf7; color: #1c1f24; font-family: Display; overflow: hidden; padding: 44px 60px 0 }
 p { align-items: center; display: flex; font-size: 25px; font-weight: 700; gap: 12px }
 p svg { width: 30px }
 h1 { font-size: 62px; letter-spacing: -.02em; line-height: 1.05; margin: 18px 0 26px; text-wrap: balance }
@@ -82,7 +82,8 @@ def card(browser: Browser, number: str, title: str, figure: bytes) -> bytes:
     """A card as PNG: wordmark, title, and the figure, which runs out of the picture where it is too high."""
     font = base64.b64encode((ASSETS / "display.woff2").read_bytes()).decode()
     source = f"data:image/png;base64,{base64.b64encode(figure).decode()}"
-    html = f'<p>{BARS}Squeeze &amp; Excitation</p><h1><span>{number}</span>{escape(title.strip())}</h1><img src="{source}">'
+    head = f"<p>{BARS}Squeeze &amp; Excitation</p><h1><span>{number}</span>{escape(title.strip())}</h1>"
+    html = f'{head}<img src="{source}">'
     return drawn(browser, f"<style>{STYLE % font}</style>{html}", WIDTH, HEIGHT)
 
 

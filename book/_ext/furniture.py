@@ -1,7 +1,7 @@
 """The furniture of a page: contents in groups with numbers, titles with the chapter's, the links of the bar, one sheet.
 
-The theme's own layout, styles and scripts, 700 KB of which a page would wait for, are not used: `_templates/layout.html`
-is the whole page.
+The theme's own layout, styles and scripts, for 700 KB of which a page would wait, are not used:
+`_templates/layout.html` is the whole page.
 """
 
 from __future__ import annotations

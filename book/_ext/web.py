@@ -141,7 +141,7 @@ def moved(app: Sphinx) -> dict[str, str]:
 
 
 def finish_site(app: Sphinx, error: Exception | None) -> None:
-    """Map, feed, addresses of pages that have moved; and away with what no page loads: most of what the theme brings."""
+    """Map, feed, addresses of pages that have moved; and away with what no page loads."""
     if error or app.builder.name != "html":
         return
     out, base = Path(app.outdir), app.config.html_baseurl

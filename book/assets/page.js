@@ -72,9 +72,8 @@
 
   // The keyboard can scroll what is wider than its place; nothing else is a stop.
   const reachable = () => {
-    for (const box of all("pre, .cell_output .output, .table, .side")) {
-      const scrolls = box.scrollWidth > box.clientWidth + 1 || (box.matches(".side") && box.scrollHeight > box.clientHeight);
-      if (scrolls && !box.matches("nav")) box.tabIndex = 0;
+    for (const box of all("pre, .cell_output .output, .pst-scrollable-table-container")) {
+      if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
       else box.removeAttribute("tabindex");
     }
   };

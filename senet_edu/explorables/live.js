@@ -86,6 +86,7 @@ figure("se-live", (root, { classes, samples, blocks }, self) => {
           newEdits = false;
           now = anyEdited() ? await net.run(picture.data.slice(), { overrides: overrides() }) : base;
           if (!newPicture) draw();
+          if (!performance.getEntriesByName("se-answer").length) performance.mark("se-answer"); // for bench_pages.py
         }
       }
     } catch (error) {
