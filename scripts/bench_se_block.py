@@ -1,12 +1,16 @@
 """Time `SEBlock` against timm's, torchvision's and the blog post's SE block: `python scripts/bench_se_block.py --json`.
 
-Forward (without gradients) and forward with backward, on four feature maps, in both memory formats. All blocks of a
-case take turns in one loop, in a new order each round, so that a busy machine disturbs them alike; medians are
-reported. Hidden widths are equal (C/16); timm's and torchvision's layers have biases, ours and the blog post's do not.
-The floor, `multiply`, is `x * 0.5`: what it costs to read and write the feature map once.
+Forward (without gradients) and forward with backward, on four feature maps, in both memory formats, eager and
+compiled. All blocks of a case take turns in one loop, in a new order each round, so that a busy machine disturbs them
+alike. Shown are the tenth percentile, which a busy machine hardly moves, and the median. With OMP_NUM_THREADS=1 the
+clock counts the time of the thread alone, so that others on the machine do not count. Hidden widths are equal (C/16);
+timm's and torchvision's layers have biases, ours and the blog post's do not. The floor, `multiply`, is `x * 0.5`: what
+it costs to read and write the feature map once.
 
-With `--json` the last line is one JSON object: every median in ms, `ratios` (ours over the best of the others, by case)
-and `worst_ratio`, the largest of them. timm is left out, with a message, where it is not installed.
+With `--json` the last line is one JSON object: both numbers in ms of every block, `ratios` (ours over the best of the
+others at the tenth percentile, by case), `worst_ratio`, the largest of them, and `backward_gain`, the smallest factor
+by which forward with backward is faster than the best of the others, eager. timm is left out, with a message, where it
+is not installed.
 """
 
 from __future__ import annotations
@@ -83,24 +87,45 @@ def forward_backward(block: nn.Module, x: Tensor) -> None:
 
 
 def time_case(
-    step: Callable[[nn.Module, Tensor], None], shape: tuple[int, ...], memory_format: torch.memory_format, repeats: int
-) -> dict[str, float]:
-    """Median milliseconds of every block."""
+    step: Callable[[nn.Module, Tensor], None],
+    shape: tuple[int, ...],
+    memory_format: torch.memory_format,
+    repeats: int,
+    compiled: bool = False,
+) -> dict[str, tuple[float, float]]:
+    """Tenth percentile and median, in milliseconds, of every block."""
     x = torch.randn(shape).contiguous(memory_format=memory_format)
     x.requires_grad_(step is forward_backward)
     blocks = contenders(shape[1])
+    if compiled:
+        torch._dynamo.reset()  # else the blocks of other cases count as recompilations of these
+        blocks = {name: torch.compile(block) for name, block in blocks.items()}
+    clock = time.thread_time if torch.get_num_threads() == 1 else time.perf_counter
     times: dict[str, list[float]] = {name: [] for name in blocks}
     for _ in range(WARM_UP + repeats):
         for name in random.sample(list(blocks), len(blocks)):
-            start = time.perf_counter()
+            start = clock()
             step(blocks[name], x)
-            times[name].append(1000 * (time.perf_counter() - start))
-    return {name: statistics.median(values[WARM_UP:]) for name, values in times.items()}
+            times[name].append(1000 * (clock() - start))
+    return {name: summary(values[WARM_UP:]) for name, values in times.items()}
+
+
+def summary(values: list[float]) -> tuple[float, float]:
+    """The tenth percentile and the median."""
+    return sorted(values)[len(values) // 10], statistics.median(values)
+
+
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
+    return number
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=40, help="timings of each block in each case")
+    parser.add_argument("--repeats", type=positive, default=40, help="timings of each block in each case")
+    parser.add_argument("--eager", action="store_true", help="leave out what torch.compile makes of the blocks")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     options = parser.parse_args()
     random.seed(0)
@@ -109,28 +134,34 @@ def main() -> None:
     names = list(contenders(16))
     if "timm" not in names:
         print("timm is not installed: left out")
-    print(f"ms, median of {options.repeats}; torch {torch.__version__}, {torch.get_num_threads()} threads")
-    print(f"{'case':34}" + "".join(f"{name:>12}" for name in names) + f"{'ours / best':>13}")
-    medians, ratios = {}, {}
-    for step in (forward, forward_backward):
-        for shape in SHAPES:
-            for format_name, memory_format in FORMATS.items():
-                case = f"{step.__name__} {'x'.join(map(str, shape))} {format_name}"
-                ms = medians[case] = time_case(step, shape, memory_format, options.repeats)
-                best = min(value for name, value in ms.items() if name not in ("ours", "multiply"))
-                ratios[case] = ms["ours"] / best
-                print(f"{case:34}" + "".join(f"{ms[name]:12.2f}" for name in names) + f"{ratios[case]:13.2f}")
+    threads = torch.get_num_threads()
+    print(f"ms, 10th percentile/median of {options.repeats}; torch {torch.__version__}, threads: {threads}")
+    print(f"{'case':44}" + "".join(f"{name:>16}" for name in names) + f"{'ours / best':>13}")
+    every, ratios = {}, {}
+    for mode in ("eager",) if options.eager else ("eager", "compiled"):
+        for step in (forward, forward_backward):
+            for shape in SHAPES:
+                for format_name, memory_format in FORMATS.items():
+                    case = f"{mode} {step.__name__} {'x'.join(map(str, shape))} {format_name}"
+                    ms = every[case] = time_case(step, shape, memory_format, options.repeats, mode == "compiled")
+                    best = min(low for name, (low, _) in ms.items() if name not in ("ours", "multiply"))
+                    ratios[case] = ms["ours"][0] / best
+                    cells = "".join(f"{low:9.2f}/{middle:6.2f}" for low, middle in ms.values())
+                    print(f"{case:44}{cells}{ratios[case]:13.2f}", flush=True)
     worst = max(ratios, key=ratios.get)
-    print(f"worst: {ratios[worst]:.3f}, {worst}")
+    gain = 1 / max(ratio for case, ratio in ratios.items() if case.startswith("eager forward_backward"))
+    print(f"worst: {ratios[worst]:.3f}, {worst}; eager forward with backward is at least {gain:.2f} times faster")
     if options.json:
         result = {
             "worst_ratio": round(ratios[worst], 3),
+            "backward_gain": round(gain, 2),
             "ratios": {case: round(ratio, 3) for case, ratio in ratios.items()},
-            "ms": {case: {name: round(value, 4) for name, value in ms.items()} for case, ms in medians.items()},
+            "ms": {c: {name: [round(v, 4) for v in pair] for name, pair in ms.items()} for c, ms in every.items()},
             "repeats": options.repeats,
             "torch": torch.__version__,
             "torchvision": torchvision.__version__,
-            "threads": torch.get_num_threads(),
+            "threads": threads,
+            "clock": "CPU time of the thread" if threads == 1 else "wall clock",
             "machine": platform.machine(),
         }
         print(json.dumps(result))

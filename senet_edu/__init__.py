@@ -11,12 +11,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from senet_edu import interrupt, resnet
+from senet_edu.fold import fold_gates
 from senet_edu.gates import find_blocks, find_gates, override_gates, record_gates
 from senet_edu.interop import compare_layers, convert_state_dict, export_onnx
 from senet_edu.relatives import CBAM, ECA, ESE, ScSE, make_attention
 from senet_edu.resnet import *  # noqa: F403  the builders, create_model and list_models
 from senet_edu.se import SEBlock
-from senet_edu.surgery import insert_se, se_inception_v3
+from senet_edu.surgery import insert_se, remove_se, se_inception_v3
 from senet_edu.zoo import load_pretrained
 
 interrupt.over()
@@ -36,6 +37,7 @@ __all__ = [
     "export_onnx",
     "find_blocks",
     "find_gates",
+    "fold_gates",
     "insert_se",
     "load_cifar10",
     "load_cifar100",
@@ -43,6 +45,7 @@ __all__ = [
     "make_attention",
     "override_gates",
     "record_gates",
+    "remove_se",
     "se_inception_v3",
 ]
 __all__ += resnet.__all__

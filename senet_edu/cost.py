@@ -67,10 +67,10 @@ def se_parameters(stages: Iterable[tuple[int, int]], reduction: int = 16, *, bia
 
 def _pairs(stages: object) -> Iterable[tuple[int, int]]:
     try:
-        for blocks, channels in stages:  # type: ignore[attr-defined]
-            yield whole("blocks of a stage", blocks, least=0), whole("channels of a stage", channels, least=1)
-    except TypeError:
+        pairs = [(blocks, channels) for blocks, channels in stages]  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
         raise ValueError(f"stages must be pairs (blocks, channels), got {stages!r}") from None
+    return [(whole("stages: blocks", b, least=0), whole("stages: channels", c, least=1)) for b, c in pairs]
 
 
 def cost_by_module(model: nn.Module, input_size: Sequence[int], *, elementwise: bool = False) -> list[Cost]:
@@ -139,9 +139,13 @@ def cost_by_module(model: nn.Module, input_size: Sequence[int], *, elementwise: 
 
 def check_size(input_size: object) -> tuple[int, ...]:
     """`(channels, height, width)`, each at least 1."""
-    if not isinstance(input_size, Sequence) or isinstance(input_size, str) or len(input_size) != 3:
-        raise ValueError(f"input_size must be (channels, height, width), each at least 1; got {input_size!r}")
-    return tuple(whole("input_size", n, least=1) for n in input_size)
+    try:
+        size = tuple(whole("input_size", n, least=1) for n in input_size)  # type: ignore[attr-defined]
+        if len(size) == 3:
+            return size
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(f"input_size must be (channels, height, width), each at least 1; got {input_size!r}")
 
 
 def cost_by_stage(model: nn.Module, input_size: Sequence[int], *, elementwise: bool = False) -> list[Cost]:

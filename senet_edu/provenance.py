@@ -13,7 +13,7 @@ import inspect
 import pkgutil
 import textwrap
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,11 @@ TESTS = Path(__file__).parents[1]
 def stored() -> dict[str, Holding]:
     """What each file of `weights/` and `results/` holds, by its path within the package: all `HOLDS` of `measure`."""
     modules = (import_module(f"senet_edu.measure.{name}") for name in measure.NAMES)
-    return {path: holding for module in modules for path, holding in module.HOLDS.items()}
+    return {
+        path: replace(holding, chapters=tuple(sorted(holding.chapters)))  # in the order of the book
+        for module in modules
+        for path, holding in module.HOLDS.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,7 @@ MAP: tuple[Link, ...] = (
     Link(
         "eq-2", "Equations", "(2)", "Squeeze",
         "z_c = F_{sq}(u_c) = 1/(H·W) Σ_{i,j} u_c(i, j)",
-        "senet_edu.se.global_average", ("return x.sum((2, 3))",),
+        "senet_edu.se.global_average", ("return x.sum(axes)",),
         "tests/test_se.py::test_squeezes_and_gates", ("m.mean()",),
         "The mean of one map at a time, for two squeezes and five gates.",
         "02_squeeze",
@@ -243,7 +247,7 @@ MAP: tuple[Link, ...] = (
     Link(
         "table-11", "Tables", "11", "Squeeze by the maximum",
         "z_c = max_{i,j} u_c(i, j)",
-        "senet_edu.se.SEBlock.squeeze", ("SQUEEZES[self.squeeze_by]",),
+        "senet_edu.se.SEBlock.squeeze", ('if self.squeeze_by == "max"',),
         "tests/test_se.py::test_squeezes_and_gates", ("m.max()",),
         "The maximum of one map at a time. The errors of the table are cited.",
         "02_squeeze",
@@ -251,7 +255,7 @@ MAP: tuple[Link, ...] = (
     Link(
         "table-12", "Tables", "12", "Other gates",
         "s = tanh(W_2 δ(W_1 z)), ReLU(…), …",
-        "senet_edu.se.SEBlock.__init__", ("self.gate = GATES[gate]()",),
+        "senet_edu.se.SEBlock.__init__", ("self.gate = make_activation",),
         "tests/test_se.py::test_squeezes_and_gates", ("s = GATES[gate]", "torch.tanh", "a.clamp(min=0),"),
         "Each gate by its formula. The errors of the table are cited.",
         "03_excitation", helper="GATES",

@@ -226,8 +226,8 @@ class SEBlock(nn.Module):
             _check_row("s", s, self.channels)
             if isinstance(x, Tensor):
                 check_maps("x", x, self.channels, self.channel_dim, (4, 3, 5))
-        for _ in _map_axes(x, self.channel_dim):
-            s = s.unsqueeze(-1 if self.channel_dim == 1 else 1)  # (N, C, 1, 1)
+        for axis in _map_axes(x, self.channel_dim):
+            s = s.unsqueeze(axis)  # (N, C, 1, 1)
         return x * s
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:

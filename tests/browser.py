@@ -106,7 +106,7 @@ def page_factory(browser: Browser) -> Iterator[Callable[..., Page]]:
     problems = [problem for page in pages for problem in page.problems]
     for context in contexts:
         context.close()
-    assert problems == []
+    assert problems == [], problems
 
 
 TOKENS = json.loads((ROOT / "senet_edu" / "tokens.json").read_text(encoding="utf-8"))
@@ -149,6 +149,24 @@ def figure_page(page_factory: Callable[..., Page], tmp_path: Path) -> Callable[.
         return page
 
     return open_figure
+
+
+DRAWN = """async () => {
+  await new Promise((done) => setTimeout(done)); // what an event has asked for
+  for (let k = 0; k < 2; k++) await new Promise(requestAnimationFrame);
+}"""
+
+
+def drawn(page: Page) -> None:
+    """Wait until a figure has drawn what was done to it: it draws in the next frame."""
+    page.evaluate(DRAWN)
+
+
+def wait_until_said(page: Page, tag: str, *parts: str) -> str:
+    """Wait until a figure has said all of the parts to screen readers, a moment after the last change; what it said."""
+    said = "([tag, parts]) => { const text = document.querySelector(tag).shadowRoot.querySelector('[aria-live]')"
+    said += ".textContent; return parts.every((part) => text.includes(part)) && text; }"
+    return page.wait_for_function(said, arg=[tag, list(parts)]).json_value()
 
 
 RUN_AXE = """async (include) => {

@@ -165,14 +165,16 @@ def test_compiled_model():
         assert function(compiled, (3, 4, 4)) == function(model, (3, 4, 4))
 
 
-@pytest.mark.parametrize("size", [(224, 224), (1, 3, 224, 224), (3, 0, 224)])
+@pytest.mark.parametrize(
+    "size", [(224, 224), (1, 3, 224, 224), (3, 0, 224), (3, 32.0, 32), (3, "32", 32), (), None, 32]
+)
 def test_wrong_input_size(size):
-    with pytest.raises(ValueError, match=r"input_size must be \(channels, height, width\).*got \("):
+    with pytest.raises(ValueError, match=r"input_size must be \(channels, height, width\).*got "):
         multiply_adds(meta("resnet18"), size)
 
 
 def test_no_se_block():
-    with pytest.raises(ValueError, match="ResNet has no SEBlock"):
+    with pytest.raises(ValueError, match="ResNet has no SE block"):
         se_cost(meta("resnet18"), IMAGENET)
 
 
@@ -202,3 +204,33 @@ def test_latency():
 def test_latency_refuses_no_repeats():
     with pytest.raises(ValueError, match="repeats must be at least 1, got 0"):
         measure_latency({}, torch.zeros(1), repeats=0)
+
+
+def test_blocks_of_other_libraries_cost_what_their_layers_cost():
+    """timm's SE-ResNet-18, counted by hand: each map is read twice, and two layers see its means."""
+    timm = pytest.importorskip("timm", reason="timm is needed to count in its networks")
+    with torch.device("meta"):
+        model = timm.create_model("seresnet18")
+    stages = [(64, 8, 56), (128, 8, 28), (256, 16, 14), (512, 32, 7)]  # channels, hidden, side; two blocks each
+    maps = sum(2 * c * side**2 for c, _, side in stages)
+    layers = sum(2 * 2 * c * hidden for c, hidden, _ in stages)
+    biases = sum(2 * (c + hidden) for c, hidden, _ in stages)
+    squeeze, excite, rescale = se_cost(model, IMAGENET)
+    assert (squeeze.multiply_adds, excite.multiply_adds, rescale.multiply_adds) == (maps, layers, maps)
+    assert excite.parameters == layers + biases
+
+
+def test_gates_for_each_pixel_have_no_squeeze():
+    names = [
+        row.name
+        for row in cost_by_module(create_model("se_resnet8", attention="no_squeeze"), (3, 32, 32), elementwise=True)
+    ]
+    assert not any("squeeze" in name or "rescale" in name for name in names)
+    assert [row.multiply_adds for row in se_cost(create_model("se_resnet8", attention="eca"), (3, 32, 32))][0] > 0
+
+
+def test_a_model_that_does_not_take_the_size():
+    with pytest.raises(ValueError, match=r"input_size=\(5, 32, 32\) does not suit the model ResNet: "):
+        multiply_adds(create_model("resnet8"), (5, 32, 32))
+    with pytest.raises(ValueError, match="model must be a module, got None"):
+        multiply_adds(None, (3, 32, 32))

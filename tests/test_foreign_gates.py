@@ -37,7 +37,7 @@ def of_transformers(name: str) -> nn.Module:
             embedding_size=8, hidden_sizes=[8, 16, 24, 32], depths=[1, 1, 1, 1], groups_width=4
         )
         return library.RegNetModel(config)
-    config = library.EfficientNetConfig(width_coefficient=0.5, depth_coefficient=0.5, image_size=64)
+    config = library.EfficientNetConfig(width_coefficient=0.5, depth_coefficient=0.5, hidden_dim=640, image_size=64)
     return library.EfficientNetModel(config)
 
 
@@ -99,12 +99,12 @@ def answer(model: nn.Module, x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def settled(model: nn.Module) -> nn.Module:
-    """Gates that differ: random weights, and batch norms that neither fade nor blow up what passes."""
+def settled(model: nn.Module, x: Tensor) -> nn.Module:
+    """Gates that differ: random weights, and batch norms with the statistics of x, so that nothing fades."""
     generator = torch.Generator().manual_seed(1)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
-            module.running_var.fill_(0.5)
+            module.momentum = 1.0
             if not module.weight.any():  # a residual that starts at zero
                 module.weight.fill_(0.5)
         elif isinstance(module, (nn.Conv2d, nn.Linear)):
@@ -113,14 +113,15 @@ def settled(model: nn.Module) -> nn.Module:
     for name, parameter in model.named_parameters():
         if name.endswith(".gain") and not parameter.any():  # the same in NFNet
             parameter.fill_(1.0)
+    model.train()(x)
     return model.eval()
 
 
 @pytest.mark.parametrize(("library", "name", "count"), WITH_SE, ids=lambda value: getattr(value, "__name__", value))
 def test_gates_of_other_libraries(library: Callable[[str], nn.Module], name: str, count: int) -> None:
-    model = settled(library(name))
     size = 32 if "cifar" in name else 224 if library is of_pytorchcv else 64  # pytorchcv pools a fixed 7x7
     x = torch.randn(2, 3, size, size)
+    model = settled(library(name), x)
     assert len(find_gates(model)) == count
     with torch.no_grad(), record_gates(model) as gates:
         plain = answer(model, x)
@@ -143,7 +144,7 @@ def test_gates_of_other_libraries(library: Callable[[str], nn.Module], name: str
         handle.remove()
         again = answer(model, x)
     torch.testing.assert_close(overridden, expected, rtol=1e-4, atol=1e-4 * expected.abs().max().item())
-    assert not torch.allclose(overridden, plain) and torch.equal(again, plain)
+    assert (overridden - plain).norm() > 1e-3 * plain.norm() and torch.equal(again, plain)
 
 
 @pytest.mark.parametrize(("library", "name"), WITHOUT_SE, ids=lambda value: getattr(value, "__name__", value))

@@ -9,8 +9,6 @@ from packaging.requirements import Requirement
 
 from senet_edu import list_models, load_pretrained, se_resnet20
 
-FIGURES_AND_CONTROLS = {"ipython", "ipywidgets", "matplotlib"}
-
 
 @pytest.fixture(scope="module")
 def hubconf(root):
@@ -35,7 +33,6 @@ def test_trained_networks(root):
         assert torch.equal(model(x), load_pretrained("se_resnet20")(x))
 
 
-def test_dependencies_are_those_of_the_package_without_figures_and_controls(root, hubconf):
+def test_dependencies_are_those_of_the_package_without_extras(root, hubconf):
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    required = {Requirement(line).name for line in project["dependencies"]}
-    assert set(hubconf["dependencies"]) == required - FIGURES_AND_CONTROLS
+    assert set(hubconf["dependencies"]) == {Requirement(line).name for line in project["dependencies"]}

@@ -1,11 +1,13 @@
 """Weights from other libraries: strict loads and equal answers; ONNX out and back."""
 
 import copy
+import functools
 import math
 
 import numpy as np
 import pytest
 import torch
+import torchvision
 import torchvision.models as tv
 from torch import nn
 
@@ -65,6 +67,27 @@ def test_timm(depth):
     assert_equal_answers(lambda: timm.create_model(f"seresnet{depth}"), ours, "timm", 33)
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours", "options"),
+    [
+        ("legacy_seresnext50_32x4d", "se_resnext50_32x4d", {}),
+        ("seresnext50_32x4d", "se_resnext50_32x4d", {"min_hidden": 8}),
+        ("legacy_senet154", "senet154", None),
+    ],
+)
+def test_timm_resnext_and_senet(theirs, ours, options):
+    timm = pytest.importorskip("timm", reason="timm is needed to compare with its networks")
+    source = "timm_legacy" if theirs.startswith("legacy") else "timm"
+
+    def make():
+        model = create_model(ours, **({} if options is None else {"bias": True, **options}))
+        if source == "timm_legacy":
+            model.maxpool = nn.MaxPool2d(3, stride=2, ceil_mode=True)
+        return model
+
+    assert_equal_answers(lambda: timm.create_model(theirs), make, source, 33)
+
+
 def test_timm_legacy():
     timm = pytest.importorskip("timm", reason="timm is needed to compare with its networks")
 
@@ -95,6 +118,198 @@ def test_pytorchcv(theirs, ours, options):
     assert_equal_answers(lambda: get_model(theirs, pretrained=False), make, "pytorchcv", size)
 
 
+# Dialects of networks that have no library to install: their blocks as they wrote them, in torchvision's ResNet
+
+
+class Blog(nn.Module):
+    def __init__(self, c, r=16):
+        super().__init__()
+        self.squeeze = nn.AdaptiveAvgPool2d(1)
+        self.excitation = nn.Sequential(
+            nn.Linear(c, c // r, bias=False), nn.ReLU(inplace=True), nn.Linear(c // r, c, bias=False), nn.Sigmoid()
+        )
+
+    def forward(self, x):
+        return x * self.excitation(self.squeeze(x).flatten(1))[:, :, None, None]
+
+
+class Moskomule(nn.Module):
+    def __init__(self, c, r=16):
+        super().__init__()
+        self.fc = nn.Sequential(
+            nn.Linear(c, c // r, bias=False), nn.ReLU(inplace=True), nn.Linear(c // r, c, bias=False), nn.Sigmoid()
+        )
+
+    def forward(self, x):
+        return x * self.fc(x.mean((2, 3)))[:, :, None, None]
+
+
+class ConvModule(nn.Module):
+    def __init__(self, i, o, act):
+        super().__init__()
+        self.conv, self.activate = nn.Conv2d(i, o, 1), act
+
+    def forward(self, x):
+        return self.activate(self.conv(x))
+
+
+class Mmpretrain(nn.Module):
+    def __init__(self, c, r=16):
+        super().__init__()
+        self.conv1, self.conv2 = ConvModule(c, c // r, nn.ReLU()), ConvModule(c // r, c, nn.Sigmoid())
+
+    def forward(self, x):
+        return x * self.conv2(self.conv1(x.mean((2, 3), keepdim=True)))
+
+
+def with_blocks(make_block, name):
+    """torchvision's ResNet-50 with a block called `name` behind each bn3."""
+
+    class Bottleneck(tv.resnet.Bottleneck):
+        def __init__(self, inplanes, planes, *args, **options):
+            super().__init__(inplanes, planes, *args, **options)
+            setattr(self, name, make_block(4 * planes))
+
+        def forward(self, x):
+            out = self.relu(self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x))))))
+            out = getattr(self, name)(self.bn3(self.conv3(out)))
+            return self.relu(out + (x if self.downsample is None else self.downsample(x)))
+
+    return tv.ResNet(Bottleneck, [1, 2, 1, 1], num_classes=7)
+
+
+class Mm(nn.Module):
+    """mmpretrain's classifier: a backbone and a head."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone = with_blocks(Mmpretrain, "se_layer")
+        self.head = nn.Module()
+        self.head.fc, self.backbone.fc = self.backbone.fc, nn.Identity()
+
+    def forward(self, x):
+        return self.head.fc(self.backbone(x))
+
+
+@pytest.mark.parametrize(
+    ("source", "make_theirs", "bias"),
+    [
+        ("blog", lambda: with_blocks(Blog, "se"), False),
+        ("moskomule", lambda: with_blocks(Moskomule, "se"), False),
+        ("mmpretrain", Mm, True),
+    ],
+)
+def test_dialects(source, make_theirs, bias):
+    make_se = functools.partial(SEBlock, bias=bias)
+    options = {"num_classes": 7, "make_se": make_se, "placement": "standard"}
+    ours = lambda: ResNet(Bottleneck, (1, 2, 1, 1), (64, 128, 256, 512), **options)  # noqa: E731
+    assert_equal_answers(make_theirs, ours, source, 33)
+
+
+def caffe_answer(params: dict[str, list[torch.Tensor]], x: torch.Tensor) -> torch.Tensor:
+    """An SE-ResNet of bottlenecks by Caffe's layers, as the published prototxt calls them: one after another."""
+    F = nn.functional
+
+    def conv(name: str, x: torch.Tensor, **options) -> torch.Tensor:
+        x = F.conv2d(x, *params[name], **options)
+        if f"{name}/bn" not in params:
+            return x
+        mean, variance, factor = params[f"{name}/bn"]
+        weight, bias = params[f"{name}/bn/scale"]
+        return F.batch_norm(x, mean / factor, variance / factor, weight, bias)
+
+    x = F.max_pool2d(conv("conv1/7x7_s2", x, stride=2, padding=3).relu(), 3, 2, ceil_mode=True)
+    for stage, depth in ((2, 1), (3, 2)):
+        for unit in range(1, depth + 1):
+            block, stride = f"conv{stage}_{unit}", 2 if (stage, unit) == (3, 1) else 1
+            out = conv(f"{block}_1x1_reduce", x, stride=stride).relu()
+            out = conv(f"{block}_1x1_increase", conv(f"{block}_3x3", out, padding=1).relu())
+            gates = conv(f"{block}_1x1_down", out.mean((2, 3), keepdim=True)).relu()
+            gates = conv(f"{block}_1x1_up", gates).sigmoid()
+            shortcut = conv(f"{block}_1x1_proj", x, stride=stride) if f"{block}_1x1_proj" in params else x
+            x = (gates * out + shortcut).relu()
+    return F.linear(x.mean((2, 3)), *params["classifier"])
+
+
+def test_caffe():
+    make_se = functools.partial(SEBlock, reduction=4, bias=True)
+    options = {"num_classes": 5, "make_se": make_se, "placement": "standard", "stride_in": "1x1"}
+    model = fill(ResNet(Bottleneck, (1, 2), (8, 16), **options)).double()
+    model.maxpool = nn.MaxPool2d(3, stride=2, ceil_mode=True)
+    params = convert_state_dict(model.state_dict(), source="senet_edu", target="caffe")
+    assert [len(params[name]) for name in ("conv1/7x7_s2", "conv1/7x7_s2/bn", "conv2_1_1x1_down")] == [1, 3, 2]
+    x = torch.randn(2, 3, 33, 33, dtype=torch.float64)
+    with torch.no_grad():
+        torch.testing.assert_close(caffe_answer(params, x), model(x))
+
+    for layer, blobs in params.items():  # as Caffe stores sums, with their count behind them
+        if layer.endswith("/bn"):
+            params[layer] = [3.0 * blob for blob in blobs]
+    arrays = {layer: [blob.numpy() for blob in blobs] for layer, blobs in params.items()}
+    twin = ResNet(Bottleneck, (1, 2), (8, 16), **options).double().eval()
+    twin.maxpool = model.maxpool
+    converted = convert_state_dict(arrays, source="caffe")
+    missing, unexpected = twin.load_state_dict(converted, strict=False)
+    assert unexpected == [] and all(name.endswith("num_batches_tracked") for name in missing)
+    with torch.no_grad():
+        torch.testing.assert_close(twin(x), model(x))
+
+
+@pytest.mark.parametrize(
+    ("source", "make"),
+    [
+        ("blog", lambda: Blog(16, 4)),
+        ("moskomule", lambda: Moskomule(16, 4)),
+        ("mmpretrain", lambda: Mmpretrain(16, 4)),
+        ("torchvision", lambda: torchvision.ops.SqueezeExcitation(16, 4)),
+        ("timm", lambda: pytest.importorskip("timm.layers").SEModule(16, rd_channels=4)),
+        ("timm_legacy", lambda: pytest.importorskip("timm.models.senet").SEModule(16, 4)),
+        ("pytorchcv", lambda: pytest.importorskip("pytorchcv.models.common.att").SEBlock(16, reduction=4)),
+    ],
+)
+def test_single_blocks(source, make):
+    theirs = fill(make())
+    weights = theirs.state_dict()
+    ours = SEBlock(16, 4, bias=any(key.endswith("bias") for key in weights))
+    ours.load_state_dict(convert_state_dict(weights, source=source))
+    x = torch.randn(2, 16, 5, 5)
+    torch.testing.assert_close(ours(x), theirs(x))
+    back = convert_state_dict(ours.state_dict(), source="senet_edu", target=source)
+    assert back.keys() == weights.keys() and all(torch.equal(back[key], weights[key]) for key in weights)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda w: {"epoch": 3, "state_dict": w, "optimizer": {}},
+        lambda w: {"model": {"state_dict": w}},
+        lambda w: {f"module.{key}": value for key, value in w.items()},
+        lambda w: {"state_dict": {f"_orig_mod.module.{key}": value for key, value in w.items()}},
+    ],
+)
+def test_wrapped_checkpoints_are_unwrapped(wrap):
+    weights = create_model("se_resnet8", bias=True).state_dict()
+    timm = convert_state_dict(weights, source="senet_edu", target="timm")
+    back = convert_state_dict(wrap(timm), source="timm")
+    assert back.keys() == weights.keys() and all(torch.equal(back[key], weights[key]) for key in weights)
+
+
+@pytest.mark.parametrize(
+    ("state_dict", "message"),
+    [
+        ({}, "state_dict is empty"),
+        (None, "state_dict must be a dictionary of tensors, got NoneType"),
+        ({"conv1.weight": [1.0]}, "must hold tensors only; 'conv1.weight' is a list"),
+        ({0: torch.zeros(1)}, "must hold tensors only; 0 is a Tensor"),
+    ],
+)
+def test_what_is_no_state_dict(state_dict, message):
+    with pytest.raises(ValueError, match=message):
+        convert_state_dict(state_dict, source="timm")
+    with pytest.raises(ValueError, match="of caffe must be a list of arrays|must be Caffe's layers"):
+        convert_state_dict({"conv1": 3} if state_dict else {}, source="caffe")
+
+
 # What must not pass
 
 
@@ -122,9 +337,10 @@ def test_unknown_families_are_refused():
         ("pytorchcv", "features.stage1.unit0.body.conv1.bn.weight", (16,), "no counterpart"),  # units count from 1
         ("torchvision", "layer1.0.se.fc1.weight", (4, 64, 1, 1), "torchvision's ResNets have no SE"),
         ("torchvision", "state_dict", (1,), "'state_dict' of torchvision has no counterpart"),  # a whole checkpoint
-        ("torchvision", "module.conv1.weight", (64, 3, 7, 7), "take 'module.' off all keys first"),  # DataParallel
-        ("pytorchcv", "module.features.stage1.unit1.se.conv1.weight", (1, 16, 1, 1), "take 'module.' off"),
-        ("senet_edu", "_orig_mod.conv1.weight", (64, 3, 7, 7), "take '_orig_mod.' off"),  # torch.compile
+        ("torchvision", "netG.conv1.weight", (64, 3, 7, 7), "take 'netG.' off all keys first"),
+        ("pytorchcv", "netG.features.stage1.unit1.se.conv1.weight", (1, 16, 1, 1), "take 'netG.' off"),
+        ("senet_edu", "netG.conv1.weight", (64, 3, 7, 7), "take 'netG.' off"),
+        ("moskomule", "layer1.0.se.fc.0.weight", (4, 64, 1, 1), r"must be a linear layer \(o, i\), got"),
         ("senet_edu", "layer1.0.bn2.body.weight", (64,), "no counterpart"),  # SE put in by insert_se
     ],
 )
@@ -276,3 +492,34 @@ def test_onnx_outputs_have_the_names_of_their_blocks(tmp_path):
 def test_onnx_refuses_a_block_that_is_not_called_once(tmp_path, times):
     with pytest.raises(ValueError, match=f"its block 'first' {times} times"):
         export_onnx(Backwards(times), tmp_path / "model.onnx", input_size=(6, 4, 4))
+
+
+def test_onnx_with_free_sizes_and_gates_of_another_library(tmp_path):
+    pytest.importorskip("onnxscript", reason="onnxscript is needed to export ONNX")
+    model = fill(tv.mobilenet_v3_small(num_classes=5))
+    names = export_onnx(model, tmp_path / "model.onnx", input_size=(3, 64, 64), free_size=True)
+    assert len(names) == 10
+    x = torch.randn(3, 3, 96, 64)
+    values = run_onnx(tmp_path / "model.onnx", names, x)
+    with torch.no_grad(), record_gates(model) as gates:
+        expected = model(x)
+    np.testing.assert_allclose(values["logits"], expected.numpy(), rtol=1e-3, atol=1e-4 * expected.abs().max().item())
+    for name, s in gates.items():
+        assert values[name].shape == s.shape == (3, s.shape[1])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"path": None}, "path must be the path of a file, got None"),
+        ({"path": 7}, "path must be the path of a file, got 7"),
+        ({"input_size": (5, 16, 16)}, r"input_size=\(5, 16, 16\) does not suit ResNet"),
+        ({"input_size": (3, 16)}, "input_size must be .channels, height, width., each at least 1; got"),
+        ({"example": "image"}, "example must be tensors with at least two samples each, got 'image'"),
+        ({"model": None}, "model must be a module, got None"),
+    ],
+)
+def test_onnx_refuses(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        export_onnx(**{"model": small(), "path": tmp_path / "model.onnx", "input_size": (3, 16, 16), **options})
+    assert list(tmp_path.iterdir()) == []

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -198,17 +198,69 @@ def test_the_book_is_built_by_jupyter_book_1(root: Path) -> None:
     assert Version("2.0") not in book.specifier and Version("1.0.4.post1") in book.specifier
 
 
+CORE = (
+    "__init__",
+    "__main__",
+    "audit",
+    "checks",
+    "cost",
+    "fold",
+    "gates",
+    "interop",
+    "modes",
+    "receptive",
+    "relatives",
+)
+CORE += ("resnet", "se", "store", "surgery", "zoo")
+
+
+def required(project: dict, extra: str = "") -> set[str]:
+    lines = project["optional-dependencies"][extra] if extra else project["dependencies"]
+    names = {one.name for one in map(Requirement, lines) if one.name != project["name"]}
+    return names | (required(project, "train") if extra == "book" else set())
+
+
+def third_parties(sources: dict[str, str], modules: Callable[[str], bool]) -> set[str]:
+    """Libraries that modules import when they are imported: at the top, or in a class."""
+    found = set()
+    for name, source in sources.items():
+        if modules(name):
+            tree = ast.parse(source)
+            top = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+            found |= {one.partition(".")[0].lower() for one in imports(ast.unparse(ast.Module(top, [])))}
+    return found - {name.lower() for name in sys.stdlib_module_names} - {PACKAGE}
+
+
 def test_the_package_requires_what_it_imports(sources: dict[str, str], project: dict) -> None:
-    imported = {name.partition(".")[0].lower() for source in sources.values() for name in imports(source)}
-    imported = {DISTRIBUTIONS.get(name, name) for name in imported}
-    optional = {Requirement(line).name for lines in project["optional-dependencies"].values() for line in lines}
-    needed = imported - {name.lower() for name in sys.stdlib_module_names} - {PACKAGE} - optional
-    assert {Requirement(line).name for line in project["dependencies"]} == needed
+    """Networks need torch, numpy and safetensors; all else is in an extra, and nothing is in one in vain."""
+    assert third_parties(sources, lambda name: name in CORE) <= required(project) == {"numpy", "safetensors", "torch"}
+    everything = {name.partition(".")[0].lower() for source in sources.values() for name in imports(source)}
+    everything = {DISTRIBUTIONS.get(name, name) for name in everything}
+    everything -= {name.lower() for name in sys.stdlib_module_names} | {PACKAGE, "timm", "pytorchcv"}
+    assert everything == required(project) | required(project, "book") | (required(project, "onnx") & everything)
+
+
+def test_the_core_imports_without_the_extras(root: Path) -> None:
+    """In a process in which nothing but torch, numpy and safetensors can be imported."""
+    code = """
+import sys
+for name in ("torchvision", "filelock", "tqdm", "matplotlib", "ipywidgets", "IPython", "onnx", "onnxscript"):
+    sys.modules[name] = None
+import torch
+from senet_edu import SEBlock, create_model, insert_se, load_pretrained, record_gates
+model = load_pretrained("se_resnet20")
+with record_gates(model) as gates:
+    model(torch.randn(2, 3, 32, 32))
+print(len(gates), create_model("se_resnet50", num_classes=0).num_features)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert done.stdout.split() == ["9", "2048"], done.stderr
 
 
 def test_one_lower_bound_for_each_package(root: Path, project: dict) -> None:
     """requirements.txt asks for at least what the package asks for."""
-    lowest = {one.name: one for one in map(Requirement, project["dependencies"])}
+    extras = [line for lines in project["optional-dependencies"].values() for line in lines]
+    lowest = {one.name: one for one in map(Requirement, [*project["dependencies"], *extras])}
     for one in requirements(root):
         if one.name in lowest:
             for bound in lowest[one.name].specifier:

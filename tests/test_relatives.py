@@ -284,7 +284,12 @@ def test_wrong_input(name: str) -> None:
         (GatherExcite, {"extent": 1}, "extent must be at least 2, or None for the whole map; got 1"),
         (GatherExciteTheta, {"extent": 6}, "extent must be a power of two and at least 2, got 6"),
         (GatherExciteTheta, {"extent": 1}, "extent must be a power of two and at least 2, got 1"),
-        (SimAM, {"lam": 0}, "lam must be positive, got 0"),
+        (SimAM, {"lam": 0}, "lam must be more than 0, got 0"),
+        (SimAM, {"lam": float("nan")}, "lam must be a finite number, more than 0, got nan"),
+        (ECA, {"kernel_size": "3"}, "kernel_size must be a whole number, got '3'"),
+        (NoSqueeze, {"reduction": 2.5}, "reduction must be a whole number, at least 1, got 2.5"),
+        (GatherExcite, {"extent": 2.0}, "extent must be a whole number, got 2.0"),
+        (CoordinateAttention, {"bias": None}, "bias must be True or False, got None"),
         (CoordinateAttention, {"min_hidden": 0}, "min_hidden must be at least 1, got 0"),
     ],
 )
@@ -345,6 +350,8 @@ def test_make_attention_takes_names_classes_and_functions() -> None:
     [
         ("ec", {}, "got 'ec'; did you mean 'eca'"),
         ("transformer", {}, "attention must be one of se, .*; got 'transformer'$"),
+        (SEBlock(C), {}, "attention must be a name, a class or a function, got SEBlock"),
+        (lambda channels: None, {}, "must make a module, got None"),
         (None, {}, "attention must be a name, a class or a function, got None"),
         ("eca", {"reduction": 8}, "attention 'eca' does not take reduction=8; its options: kernel_size"),
         ("simam", {"reduction": 8, "bias": True}, "'simam' does not take reduction=8, bias=True; its options: lam"),

@@ -432,7 +432,7 @@ def test_a_network_of_its_own_needs_the_parts_that_its_options_speak_of():
         ("resnet20", "reduction", r"resnet20\(\) takes no option 'reduction': se_resnet20 does"),
         ("se_resnet20", "reducton", "'reducton'; did you mean 'reduction'"),
         ("se_resnet50", "pretrained", "'pretrained': load_pretrained loads trained weights"),
-        ("resnet50", "dilation", "'dilation'; its options: num_classes, in_channels, "),
+        ("resnet50", "dilation", "'dilation'; its options: planes, stem, in_channels, "),
     ],
 )
 def test_an_option_that_a_network_does_not_have(name, option, message):

@@ -137,7 +137,10 @@ def test_hidden_width(channels, reduction, min_hidden, hidden):
         ({"channels": 0}, "channels must be at least 1, got 0"),
         ({"channels": -3}, "channels must be at least 1, got -3"),
         ({"reduction": 0}, "reduction must be at least 1, got 0"),
-        ({"reduction": 0.5}, "reduction must be at least 1, got 0.5"),
+        ({"reduction": 0.5}, "reduction must be a whole number, at least 1, got 0.5"),
+        ({"reduction": 16.0}, "reduction must be a whole number, at least 1, got 16.0"),
+        ({"channels": "64"}, "channels must be a whole number, at least 1, got '64'"),
+        ({"channels": True}, "channels must be a whole number, at least 1, got True"),
         ({"min_hidden": 0}, "min_hidden must be at least 1, got 0"),
         ({"gate": "swish"}, "gate must be one of sigmoid, .*; got 'swish'"),
         ({"squeeze": "median"}, "squeeze must be one of avg, max; got 'median'"),
@@ -148,7 +151,9 @@ def test_wrong_arguments(arguments, message):
         SEBlock(**{"channels": 16, **arguments})
 
 
-@pytest.mark.parametrize("shape", [(2, 8, 4, 4), (16, 4, 4), (2, 16), (2, 4, 4, 16), (2, 16, 3, 4, 4)])
+@pytest.mark.parametrize(
+    "shape", [(2, 8, 4, 4), (16, 4, 4), (2, 16), (2, 4, 4, 16), (2, 8, 3, 4, 4), (2, 16, 1, 3, 4, 4)]
+)
 def test_wrong_input(shape):
     with pytest.raises(ValueError, match=r"x must be \(N, 16, H, W\), got \("):
         SEBlock(16)(torch.randn(shape))

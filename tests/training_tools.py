@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from senet_edu.train import Recipe
+from senet_edu.data import ImageData
+from senet_edu.train import Recipe, train
 from senet_edu.train.step import Step
 
 TINY = Recipe(
@@ -33,6 +34,13 @@ def read_history(out: Path) -> list[dict[str, Any]]:
 def without_time(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
     times = ("seconds", "images_per_second", "seconds_to_start")
     return [{k: v for k, v in row.items() if k not in times} for row in history]
+
+
+def run_to_the_end(images: Path, out: Path) -> None:
+    """What a process that may be shot does."""
+    torch.set_num_threads(1)
+    data = ImageData("procedural", *torch.load(images, weights_only=True), classes=tuple("0123456789"))
+    train(TINY, data=data, out=out, resume=True, device="cpu", progress=False)
 
 
 def interrupt(*args: Any, **more: Any) -> None:

@@ -16,6 +16,9 @@ import yaml
 from docutils import nodes
 from pydata_sphinx_theme.pygments import get_pygments_stylesheet
 from sphinx.application import Sphinx
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
 
 BRAND = "Squeeze & Excitation"
 COLAB = "https://colab.research.google.com/github"
@@ -57,6 +60,21 @@ def drop_badges(app: Sphinx, doctree: nodes.document) -> None:
         if isinstance(link, nodes.reference) and link.get("refuri", "").startswith(COLAB):
             paragraph = link.parent
             (paragraph if len(paragraph.children) == 1 else link).replace_self([])
+
+
+def own_pages(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Notebooks name other chapters by the address of the published book. A page leads to the page beside it."""
+    base = app.config.html_baseurl
+    for link in doctree.findall(nodes.reference):
+        address, _, fragment = link.get("refuri", "").partition("#")
+        if not address.startswith(base) or not address.endswith(".html"):
+            continue
+        name = address.removeprefix(base).removesuffix(".html")
+        if name not in app.env.found_docs:
+            logger.warning("no page of the book is called %s", name, location=link)
+            continue
+        link["refuri"] = app.builder.get_relative_uri(docname, name) + (f"#{fragment}" if fragment else "")
+        link["internal"] = True
 
 
 def sheet(app: Sphinx) -> str:
@@ -122,6 +140,7 @@ def furnish(app: Sphinx, pagename: str, template: str, context: dict[str, Any], 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("doctree-read", drop_badges, priority=90)  # before Sphinx collects a page's images
+    app.connect("doctree-resolved", own_pages)
     app.connect("builder-inited", write_sheet, priority=900)  # behind the tokens
     app.connect("html-page-context", furnish, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

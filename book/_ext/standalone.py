@@ -112,7 +112,7 @@ def write_figures(app: Sphinx) -> None:
 
 
 def finish_page(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """KaTeX only where there is an equation."""
+    """KaTeX only where there is an equation, figures' scripts where there is one."""
     if doctree is not None and any(doctree.findall(lambda node: isinstance(node, nodes.math | nodes.math_block))):
         app.add_css_file("katex/katex.min.css")
         app.add_js_file("katex/katex.min.js", loading_method="defer")

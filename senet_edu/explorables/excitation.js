@@ -278,7 +278,8 @@ figure("se-excitation", (root, { z: start, limit, blocks, channel }, self) => {
         const lit = explained(edge);
         const strength = Math.min(1.8, Math.abs(value) / (lit ? most : strongest[k]));
         at(path, {
-          stroke: value > 0 ? "var(--excitation)" : "var(--plain)",
+          stroke: value > 0 ? "var(--ink)" : "var(--minus)",
+          "stroke-dasharray": value > 0 ? "none" : "5 4",
           "stroke-width": strength < 0.02 ? 0 : 0.6 + 3.6 * strength,
           "stroke-opacity": lit ? 0.95 : !k && from === held ? 0.55 : faint,
         });
@@ -306,7 +307,11 @@ figure("se-excitation", (root, { z: start, limit, blocks, channel }, self) => {
     const terms = row.map((weight, i) => {
       const w = number(weight);
       const text = !i ? w : w.startsWith("−") ? w.replace("−", "− ") : `+ ${w}`;
-      return h("span", { class: weight * values[i] > 0 ? "term up" : "term" }, `${text}·${signed(values[i])}`);
+      return h(
+        "span",
+        { class: `term ${["down", "", "up"][1 + Math.sign(weight * values[i])]}` },
+        `${text}·${signed(values[i])}`,
+      );
     });
     const sum = number(total);
     const left = gate ? `logit${low(index)}` : `(W₁z)${low(index)}`;

@@ -140,7 +140,7 @@ figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
       line: path({ stroke: each.color, "stroke-width": each.of === "chosen" ? 2.2 : 1 }),
     }));
     const dot = h("div", { class: "dot" });
-    const here = h("div", { class: "here" });
+    const here = h("div", { class: "here", style: `--blocks: ${blocks.length}` });
     const shown = h("span", { class: "number", "data-number": key });
     const area = h(
       "div",

@@ -51,6 +51,12 @@ def _pair() -> dict[str, Any]:
     return {"seed": SEED} | {name: _pack_halves(net) for name, net in trained().items()}
 
 
+def _losses() -> dict[str, Any]:
+    """The loss of every step of the shipped pair's training."""
+    with safe_open(TRAINED, framework="pt") as file:
+        return {name: pack(file.get_tensor(f"{name}.losses"), per=1000) for name in NETWORKS}
+
+
 def _baselines() -> dict[str, float]:
     """Errors on new pictures without a network."""
     on = lamp.held_out()
@@ -60,7 +66,7 @@ def _baselines() -> dict[str, float]:
 
 def _lost() -> dict[str, int] | None:
     """Of how many measured seeds SE did not come below 0.9 of plain with as many weights; None: unmeasured."""
-    from senet_edu.zoo import RESULTS
+    from senet_edu.store import RESULTS
 
     path = RESULTS / "lamp.json"
     if not path.exists():
@@ -90,7 +96,7 @@ class Lamp(Explorable):
         photos = [{"name": name, "pixels": pack(images[name].permute(1, 2, 0).flatten())} for name in PHOTOS]
         data = {"open": open, "samples": photos, "baselines": _baselines(), "measured": _lost()}
         if open == "trained":
-            data["trained"] = _pair()
+            data["trained"] = _pair() | {"losses": _losses()}
         super().__init__(
             data,
             "Two networks learn, in the page, to give colored tiles back as they are in white light, whatever lamp "
@@ -118,10 +124,11 @@ def main() -> None:
     tensors, errors = {}, {}
     for name, arguments in NETWORKS.items():
         net = lamp.network(**arguments, seed=SEED)
-        lamp.train(net, seed=SEED)
+        losses = lamp.train(net, seed=SEED)
         net.half().float()
         errors[name] = f"{lamp.error(net):.4f}"
         tensors |= {f"{name}.{key}": tensor.half().contiguous() for key, tensor in net.state_dict().items()}
+        tensors[f"{name}.losses"] = torch.tensor(losses).half()
     about = {"seed": str(SEED), "steps": str(lamp.STEPS), "torch": torch.__version__}
     save_file(tensors, TRAINED, about | {f"error of {name}": error for name, error in errors.items()})
     print(f"{TRAINED.name}: {TRAINED.stat().st_size:,} bytes, errors {errors}")

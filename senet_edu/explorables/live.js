@@ -1,5 +1,5 @@
 /* Chapter 0: the trained network in the page. Show it a picture, set gates, and see what becomes of its answer. */
-import { button, bytes, clamp, colors, figure, frame, h, link, number, pixels, slider } from "./lib/core.js";
+import { button, bytes, clamp, colors, figure, frame, gateScale, h, link, number, pixels, slider } from "./lib/core.js";
 import { makePicture } from "./lib/picture.js";
 import { worker } from "./lib/worker.js";
 import css from "./live.css";
@@ -75,7 +75,7 @@ figure("se-live", (root, { classes, samples, blocks }, self) => {
     newPicture ||= what === "picture";
     newEdits = true;
     if (asking) return;
-    asking = true;
+    self.asking = asking = true;
     try {
       const net = await connected("se_resnet20");
       while (newPicture || newEdits) {
@@ -92,7 +92,7 @@ figure("se-live", (root, { classes, samples, blocks }, self) => {
     } catch (error) {
       picture.note.textContent = `The network could not be computed here: ${error.message}`;
     }
-    asking = false;
+    self.asking = asking = false; // for tests
   };
   const askPlain = async () => {
     if (!compare.value) return;
@@ -221,14 +221,6 @@ figure("se-live", (root, { classes, samples, blocks }, self) => {
       row: h("label", {}, radio, h("span", {}, name.replace(".se", "")), h("div", {}, gates, marks)),
     };
   });
-  const scale = h("canvas");
-  pixels(
-    scale,
-    Array.from({ length: 101 }, (_, i) => i / 100),
-    101,
-    colors.gate,
-  );
-
   const title = h("strong");
   const readout = h("output", { class: "note" });
   const cellBox = h("div", {
@@ -401,18 +393,7 @@ figure("se-live", (root, { classes, samples, blocks }, self) => {
       h(
         "div",
         {},
-        h(
-          "div",
-          { class: "head" },
-          h("strong", {}, "Gates of all nine blocks"),
-          h(
-            "span",
-            { class: "scale", "aria-hidden": "true" },
-            "0",
-            h("span", { style: "position: relative" }, scale, h("b")),
-            "1",
-          ),
-        ),
+        h("div", { class: "head" }, h("strong", {}, "Gates of all nine blocks"), gateScale()),
         h(
           "div",
           { class: "strips", role: "radiogroup", "aria-label": "Block to open" },

@@ -148,6 +148,7 @@ figure("se-provenance", (root, { links, files }, self) => {
   );
   turn();
   select(0);
+  show(links[0].key);
   address.follow("made", (name) => {
     show(name);
     requestAnimationFrame(() => show(name)); // once laid out, its line can be shown

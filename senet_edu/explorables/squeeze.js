@@ -31,7 +31,7 @@ figure("se-squeeze", (root, { side, brushes, map }, self) => {
     h("canvas", {
       role: "img",
       "aria-label": label,
-      style: "width: 100%; max-width: 230px; aspect-ratio: 1; border: 1px solid var(--line)",
+      style: "width: 100%; max-width: 230px; aspect-ratio: 1",
     });
   const maps = [
     canvas("Your map. Paint with the pointer, or move with the arrow keys and paint with the space bar."),

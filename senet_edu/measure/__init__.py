@@ -4,5 +4,5 @@ Each module here measures one thing: `HOLDS` says which files of the package hol
 `measure` returns or keeps the numbers, and `python -m senet_edu.measure.NAME` does it from the command line.
 """
 
-NAMES = ("ablations", "learning", "interventions", "speed", "weights", "gpu")
+NAMES = ("lamp", "ablations", "learning", "interventions", "speed", "weights", "gpu")
 """In the order of the chapters that show them."""

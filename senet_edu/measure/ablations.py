@@ -18,7 +18,6 @@ import argparse
 import json
 import shlex
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -38,9 +37,8 @@ from senet_edu.data import load as load_data
 from senet_edu.gates import override_gates
 from senet_edu.machine import usable
 from senet_edu.measure.intervals import accuracies, compare, paired
-from senet_edu.measure.pool import run_all
 from senet_edu.resnet import create_model
-from senet_edu.train import Recipe, evaluate, train
+from senet_edu.train import Recipe, Run, evaluate, train_many
 
 __all__ = [
     "FULL",
@@ -252,46 +250,36 @@ def size_of(recipe: Recipe, data: ImageData) -> dict[str, int]:
 
 
 def results(
-    protocol: Protocol, name: str, seed: int, found: ImageData, model: nn.Module, facts: dict[str, Any]
+    protocol: Protocol, name: str, seed: int, found: ImageData, run: Run, about: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """The lines of a trained network: its row's, and those of the rows that test it in another way."""
-    recipe = protocol.recipe(name, seed, facts["about"]["recipe"]["data"])
+    recipe = protocol.recipe(name, seed, about["recipe"]["data"])
     key = {"protocol": protocol.name, "seed": seed}
-    lines = [{"row": name, **key, **tested(model, found), **size_of(recipe, found), **facts}]
+    facts = {"train_accuracy": round(run.history[-1]["train_accuracy"], 5), "seconds": about["seconds"], "about": about}
+    lines = [{"row": name, **key, **tested(run.model, found), **size_of(recipe, found), **facts}]
     for other, row in ROWS.items():
         if row.of == name:  # constants go into the batch norm before them: the plain network is what remains
             plain = protocol.recipe("plain", seed, recipe.data)
-            with override_gates(model, frozen_gates(model, found)):
-                numbers = tested(model, found)
-            about = facts["about"] | {"seconds": 0.0}  # nothing is trained
-            rest = {"train_accuracy": None, "seconds": 0.0, "about": about}
-            lines.append({"row": other, **key, **numbers, **size_of(plain, found), **facts, **rest})
+            with override_gates(run.model, frozen_gates(run.model, found)):
+                numbers = tested(run.model, found)
+            nothing = {"train_accuracy": None, "seconds": 0.0, "about": about | {"seconds": 0.0}}  # is trained
+            lines.append({"row": other, **key, **numbers, **size_of(plain, found), **nothing})
     return lines
 
 
-def run(
-    protocol: Protocol, name: str, seed: int, data: str, device: str, command: str, processes: int = 1
-) -> list[dict[str, Any]]:
-    """Train one row with one seed; returns its lines (see `results`)."""
-    if device == "cpu":
-        torch.set_num_threads(1)  # a process a core: no time is lost in waiting for each other
-    found = images(data, protocol.side, protocol.train_images)
-    recipe = protocol.recipe(name, seed, data)
-    started = time.perf_counter()
-    done = train(recipe, data=found, device=device, eval_every=recipe.epochs, progress=False, command=command)
-    seconds = round(time.perf_counter() - started, 1)
-    about = store.about(
-        usable(device),
+def made(
+    protocol: Protocol, recipe: Recipe, found: ImageData, *, device: torch.device, command: str, **known: Any
+) -> dict[str, Any]:
+    """The `about` of one run."""
+    return store.about(
+        device,
         command=command,
-        seeds=[seed],
+        seeds=[recipe.seed],
         recipe=asdict(recipe),
         settings={"protocol": protocol.name},
         data={"name": found.name, "train": len(found.train_images), "test": len(found.test_images)},
-        seconds=seconds,
-        processes=processes,
+        **known,
     )
-    facts = {"train_accuracy": round(done.history[-1]["train_accuracy"], 5), "seconds": seconds, "about": about}
-    return results(protocol, name, seed, found, done.model, facts)
 
 
 def same_recipe(about: Mapping[str, Any], recipe: Recipe) -> bool:
@@ -341,13 +329,26 @@ def measure(
             which = f"{one['row']}, seed {one['seed']}"
             raise ValueError(f"{file} has a run of another protocol, {which}: move it away to measure anew")
 
-    def keep(lines: list[dict[str, Any]]) -> None:
+    recipes = [protocol.recipe(row, seed, data) for row, seed in todo]
+    place, failed = usable(device), []
+
+    def keep(index: int, run: Run | Exception) -> None:
+        row, seed = todo[index]
+        if isinstance(run, Exception):  # a network that diverges must not cost the others
+            failed.append(f"{row}, seed {seed}: {run}")
+            return
+        seconds = sum(epoch["seconds"] for epoch in run.history)
+        about = made(protocol, recipes[index], found, device=place, command=command, seconds=seconds, processes=workers)
+        if place.type == "cpu":
+            about["threads"] = 1  # in each process
+        lines = results(protocol, row, seed, found, run, about)
         new = {(line["row"], line["seed"]) for line in lines}
         runs[:] = [one for one in runs if (one["row"], one["seed"]) not in new] + lines
         store.keep_runs(name, runs, folder=folder)
 
-    jobs = {f"{row}, seed {seed}": (protocol, row, seed, data, device, command, workers) for row, seed in todo}
-    return run_all(run, jobs, workers, keep, progress=progress)
+    options = {"device": device, "eval_every": protocol.base.epochs, "command": command, "progress": progress}
+    train_many(recipes, data=found, at_once=workers, on_run=keep, **options)
+    return failed
 
 
 def main(argv: Sequence[str] | None = None, protocol: Protocol = REDUCED) -> None:

@@ -12,11 +12,13 @@ may take are estimates until a run of its kind was measured; then they are that 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import shlex
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +33,7 @@ from senet_edu.measure import ablations
 from senet_edu.measure.ablations import FULL, STANDARD, same_recipe
 from senet_edu.measure.intervals import compare
 from senet_edu.measure.speed import random_images
-from senet_edu.train import RECIPES, Recipe, Run, evaluate, train
+from senet_edu.train import RECIPES, Recipe, Run, evaluate, train_many
 
 HOLDS = {
     "results/h200.jsonl": store.Holding(
@@ -44,14 +46,14 @@ HOLDS = {
         "accuracy of each run of the full protocol on CIFAR-100", ("07_does_it_help",)
     ),
 }
-TOGETHER = 8  # networks that share a GPU
+TOGETHER = 16  # networks that are handed over at once, to share a GPU
 MARGIN = 0.001  # of the pair plain and SE, at which no more seeds are needed
 FEWEST = 5  # pairs before an interval may end the search
 SIDE, BATCH = 32, 512
 # Images a second on one H200, torch 2.11: measured one at a time in a compiled loop, see results/h200.json.
 ESTIMATES = {"resnet20": 43_700, "se_resnet20": 46_900, "se_resnet18_cifar": 44_100, "se_resnet10_cifar": 65_000}
+ESTIMATE_TOGETHER = 170_000  # of twelve processes, all together
 COMPILING = 40.0  # seconds, cold
-"""Only for the times that are said beforehand."""
 
 
 @dataclass(frozen=True)
@@ -134,30 +136,70 @@ def recipe_tasks(place: Place, names: Sequence[str]) -> list[Task]:
     return tasks
 
 
-def measure_recipe(place: Place, task: Task) -> None:
-    """One run of a recipe alone on the device, tested with and without mirrored images."""
-    recipe = recipe_of(task.part, int(task.name.removeprefix("seed ")))
-    data = place.data(recipe.data)
-    run, wall = trained(place, recipe, data, f"{task.part.replace(' ', '-')}-{recipe.seed}")
-    _, mirrored = evaluate(run.model, data.test_images, data.test_labels, mirror=True)
-    numbers = {
-        "seed": recipe.seed,
-        "test_accuracy": run.history[-1]["test_accuracy"],
-        "test_accuracy_mirrored": mirrored,
-        "seconds_without_compiling": round(without_compiling(run.history), 2),
-        "wall": round(wall, 1),
-        "images_per_second": [row["images_per_second"] for row in run.history],
-        "train_accuracy": [round(row["train_accuracy"], 4) for row in run.history],
-    }
-    place.keep(task.part, task.name, numbers, made(place, recipe, data, wall))
+def measure_recipes(place: Place, tasks: Sequence[Task]) -> list[str]:
+    """Runs of recipes, each alone on the device, tested with and without mirrored images."""
+    failed = []
+    for task in tasks:
+        recipe = recipe_of(task.part, int(task.name.removeprefix("seed ")))
+        data = place.data(recipe.data)
+
+        def keep(run: Run, seconds: float, task: Task = task, recipe: Recipe = recipe, data: ImageData = data) -> None:
+            _, mirrored = evaluate(run.model, data.test_images, data.test_labels, mirror=True)
+            numbers = {
+                "seed": recipe.seed,
+                "test_accuracy": run.history[-1]["test_accuracy"],
+                "test_accuracy_mirrored": mirrored,
+                "seconds_without_compiling": round(without_compiling(run.history), 2),
+                "wall": round(seconds, 1),
+                "images_per_second": [row["images_per_second"] for row in run.history],
+                "train_accuracy": [round(row["train_accuracy"], 4) for row in run.history],
+            }
+            place.keep(task.part, task.name, numbers, made(place, recipe, data, seconds))
+
+        failed += together(place, [(task, recipe, keep)], data)
+    return failed
 
 
-def trained(place: Place, recipe: Recipe, data: ImageData, folder: str) -> tuple[Run, float]:
-    """A run that goes on where it was broken off, and its seconds now."""
-    started = time.perf_counter()
-    options = {"device": place.device, "eval_every": recipe.epochs, "progress": False, "command": place.command}
-    run = train(recipe, data=data, out=place.work / folder, resume=True, **options)
-    return run, time.perf_counter() - started
+Keep = Callable[[Run, float], None]
+
+
+def together(place: Place, jobs: Sequence[tuple[Task, Recipe, Keep]], data: ImageData) -> list[str]:
+    """Train side by side on the device, each going on where it was broken off. Returns a line for each that failed.
+
+    A run is kept as soon as it ends, with its share of the seconds: those since the end of the one before it.
+    """
+    failed, last = [], time.perf_counter()
+
+    def keep(index: int, run: Run | Exception) -> None:
+        nonlocal last
+        task, _, keep_it = jobs[index]
+        seconds, last = time.perf_counter() - last, time.perf_counter()
+        try:
+            if isinstance(run, Exception):
+                raise run
+            keep_it(run, seconds)
+        except (ArithmeticError, OSError, RuntimeError, ValueError) as error:
+            failed.append(f"{task.part}, {task.name}: {error}")
+        print(f"{task.part}, {task.name}: {seconds:.0f} s (expected {task.seconds:.0f})", flush=True)
+
+    train_many(
+        [recipe for _, recipe, _ in jobs],
+        data=data,
+        out=[place.work / folder_of(task, recipe) for task, recipe, _ in jobs],
+        resume=True,
+        device=place.device,
+        eval_every=10_000,  # only the last epoch
+        on_run=keep,
+        progress=False,
+        command=place.command,
+    )
+    return failed
+
+
+def folder_of(task: Task, recipe: Recipe) -> str:
+    """Where a run goes on after a stop; another recipe has another folder."""
+    digest = hashlib.sha256(json.dumps(asdict(recipe)).encode()).hexdigest()[:8]
+    return f"{task.part} {task.name} {digest}".replace(" ", "-")
 
 
 def made(place: Place, recipe: Recipe, data: ImageData, seconds: float, processes: int = 1) -> dict[str, Any]:
@@ -176,32 +218,69 @@ def made(place: Place, recipe: Recipe, data: ImageData, seconds: float, processe
 # ---- Speed
 
 
-LOOPS = {"eager": {"compile": False}, "compiled": {"compile": True}}
-"""Ways to carry out a step, as changes of the recipe."""
-SPEED = Recipe("se_resnet20", {"reduction": 4}, epochs=4, batch_size=BATCH, lr=0.5, sizes=((0.0, SIDE),))
+@dataclass(frozen=True)
+class Loop:
+    """A way to carry out steps: compiled or not, recorded as a CUDA graph or not, and how many networks in turns."""
+
+    compile: bool = False
+    capture: bool = False
+    networks: int = 1
+
+
+LOOPS = {
+    "eager": Loop(),
+    "compiled": Loop(compile=True),
+    "graph": Loop(capture=True),
+    "compiled graph": Loop(compile=True, capture=True),
+    **{f"{count} at once": Loop(compile=True, capture=True, networks=count) for count in (4, 8, 16)},
+}
+SPEED = Recipe("se_resnet20", {"reduction": 4}, epochs=6, batch_size=BATCH, lr=0.5, sizes=((0.0, SIDE),))
 
 
 def speed_tasks(place: Place) -> list[Task]:
     """The ways to carry out a step that were not timed yet."""
     found = {(run["part"], run["name"]) for run in place.runs()}
-    tasks = [Task("speed", name, 20.0 + COMPILING * change["compile"]) for name, change in LOOPS.items()]
+    tasks = [
+        Task("speed", name, 10.0 + loop.networks + COMPILING * (loop.compile and loop.networks == 1))
+        for name, loop in LOOPS.items()
+    ]
     return [task for task in tasks if (task.part, task.name) not in found]
 
 
-def measure_speed(place: Place, task: Task) -> None:
-    """Images a second of SE-ResNet-20 on images of noise; the first epoch, which warms up, is not counted."""
-    recipe = replace(SPEED, **LOOPS[task.name])
-    data = random_images(20 * BATCH)
-    started = time.perf_counter()
-    history = train(recipe, data=data, device=place.device, eval_every=recipe.epochs, progress=False).history
-    speeds = [row["images_per_second"] for row in history[1:]]
-    numbers = {
-        "images_per_second": round(statistics.median(speeds), 1),
-        "all": speeds,
-        "batch_size": BATCH,
-        "side": SIDE,
-    }
-    place.keep(task.part, task.name, numbers, made(place, recipe, data, time.perf_counter() - started))
+def measure_speeds(place: Place, tasks: Sequence[Task]) -> list[str]:
+    """Images a second of SE-ResNet-20 on images of noise, of all networks together.
+
+    The first epoch, which warms up, is not counted. Networks that take turns begin and end an epoch in the same round,
+    so a round takes as long as an epoch of one of them.
+    """
+    data, failed = random_images(40 * BATCH), []
+    for task in tasks:
+        loop, started = LOOPS[task.name], time.perf_counter()
+        recipe = replace(SPEED, compile=loop.compile)
+        runs = train_many(
+            [replace(recipe, seed=seed) for seed in range(loop.networks)],
+            data=data,
+            device=place.device,
+            eval_every=recipe.epochs,
+            at_once=loop.networks,
+            capture=loop.capture,
+            progress=False,
+        )
+        errors = [run for run in runs if isinstance(run, Exception)]
+        if errors:
+            failed.append(f"{task.part}, {task.name}: {errors[0]}")
+            continue
+        seconds = [row["seconds"] for run in runs for row in run.history[1:]]
+        images = len(data.train_images) // recipe.batch_size * recipe.batch_size
+        numbers = {
+            "images_per_second": round(loop.networks * images / statistics.median(seconds), 1),
+            "networks": loop.networks,
+            "seconds_to_start": [round(run.history[0].get("seconds_to_start", 0.0), 1) for run in runs],
+            "seconds_all": seconds,
+        }
+        about = made(place, recipe, data, time.perf_counter() - started, loop.networks)
+        place.keep(task.part, task.name, numbers, about | {"settings": asdict(loop)})
+    return failed
 
 
 # ---- Ablations
@@ -215,7 +294,7 @@ def ablation_tasks(place: Place, data: str) -> list[Task]:
     """Networks of the full protocol that are missing; of the pairs beyond those of all rows, while they are too few."""
     runs = ablation_runs(place, data)
     measured = [run["seconds"] for run in runs if run["seconds"]]
-    seconds = statistics.median(measured) if measured else seconds_of(place.full.base)
+    seconds = statistics.mean(measured) if measured else seconds_of(place.full.base, ESTIMATE_TOGETHER)
     few = place.full.seeds[""]
     enough = False
     if sum(run["row"] == "plain" for run in runs) >= max(FEWEST, few):
@@ -226,30 +305,62 @@ def ablation_tasks(place: Place, data: str) -> list[Task]:
     return [Task(f"ablations {data}", f"{row} {seed}", seconds) for row, seed in ablations.missing(runs, plan)]
 
 
-def measure_ablation(place: Place, task: Task) -> None:
-    """One network of the full protocol."""
-    data, (row, seed) = task.part.removeprefix("ablations "), task.name.split()
-    recipe = place.full.recipe(row, int(seed), data)
+def measure_ablations(place: Place, tasks: Sequence[Task]) -> list[str]:
+    """Networks of the full protocol, side by side."""
+    data = tasks[0].part.removeprefix("ablations ")
     found = ablations.prepared(place.data(data), place.full.side, place.full.train_images)
-    run, wall = trained(place, recipe, found, f"{data}-{row}-{seed}")
-    about = made(place, recipe, found, wall) | {"settings": {"protocol": place.full.name}}
-    facts = {"train_accuracy": round(run.history[-1]["train_accuracy"], 5), "seconds": round(wall, 1), "about": about}
-    lines = ablations.results(place.full, row, int(seed), found, run.model, facts)
-    new = {(line["row"], line["seed"]) for line in lines}
-    runs = [one for one in ablation_runs(place, data) if (one["row"], one["seed"]) not in new]
-    store.keep_runs(ablations.name_of(place.full, data), runs + lines, folder=place.results)
+    jobs = []
+    for task in tasks:
+        row, seed = task.name.split()
+        recipe = place.full.recipe(row, int(seed), data)
+
+        def keep(run: Run, seconds: float, row: str = row, recipe: Recipe = recipe) -> None:
+            about = made(place, recipe, found, round(seconds, 1), len(tasks))
+            about |= {"settings": {"protocol": place.full.name}}
+            lines = ablations.results(place.full, row, recipe.seed, found, run, about)
+            new = {(line["row"], line["seed"]) for line in lines}
+            runs = [one for one in ablation_runs(place, data) if (one["row"], one["seed"]) not in new]
+            store.keep_runs(ablations.name_of(place.full, data), runs + lines, folder=place.results)
+
+        jobs.append((task, recipe, keep))
+    return together(place, jobs, found)
 
 
 # ---- All of it
 
 
-def parts(place: Place) -> Iterator[tuple[Callable[[], list[Task]], Callable[[Place, Task], None]]]:
-    """What is missing of each part, and what measures one of its tasks, the most worth knowing first."""
-    yield lambda: speed_tasks(place), measure_speed
-    yield lambda: recipe_tasks(place, ["sprint", "fast"]), measure_recipe
-    for data in ("cifar10", "cifar100"):
-        yield lambda data=data: ablation_tasks(place, data), measure_ablation
-    yield lambda: recipe_tasks(place, ["colab", "colab resnet20"]), measure_recipe
+@dataclass(frozen=True)
+class Part:
+    """A kind of task: what is missing of it, what measures some of them, and how many at once."""
+
+    missing: Callable[[], list[Task]]
+    work: Callable[[Place, Sequence[Task]], list[str]]
+    at_once: int = 1
+
+
+def parts(place: Place) -> list[Part]:
+    """The most worth knowing first."""
+
+    def ablations_of(data: str) -> Part:
+        return Part(lambda: ablation_tasks(place, data), measure_ablations, TOGETHER)
+
+    return [
+        Part(lambda: speed_tasks(place), measure_speeds),
+        Part(lambda: recipe_tasks(place, ["sprint", "fast"]), measure_recipes),
+        ablations_of("cifar10"),
+        ablations_of("cifar100"),
+        Part(lambda: recipe_tasks(place, ["colab", "colab resnet20"]), measure_recipes),
+    ]
+
+
+def that_fit(tasks: Sequence[Task], seconds: float, most: int) -> list[Task]:
+    """The first tasks that are expected to take no longer than so many seconds together."""
+    found: list[Task] = []
+    for task in tasks:
+        if len(found) < most and task.seconds <= seconds:
+            found.append(task)
+            seconds -= task.seconds
+    return found
 
 
 def measure(place: Place, seconds: float = float("inf")) -> list[str]:
@@ -258,29 +369,24 @@ def measure(place: Place, seconds: float = float("inf")) -> list[str]:
     A task is begun only if it is expected to end in time. What failed is tried again by the next call.
     """
     end, failed = time.perf_counter() + seconds, []
-    for missing, work in parts(place):
+    for part in parts(place):
         tried: set[tuple[str, str]] = set()
-        while tasks := [task for task in missing() if (task.part, task.name) not in tried]:
-            task = next((one for one in tasks if time.perf_counter() + one.seconds <= end), None)
-            if task is None:
+        while True:
+            tasks = [task for task in part.missing() if (task.part, task.name) not in tried]
+            tasks = that_fit(tasks, end - time.perf_counter(), part.at_once)
+            if not tasks:
                 break
-            tried.add((task.part, task.name))
-            started = time.perf_counter()
-            try:
-                work(place, task)
-            except (FloatingPointError, OSError, RuntimeError, ValueError) as error:
-                failed.append(f"{task.part}, {task.name}: {error}")
-            took = time.perf_counter() - started
-            print(f"{task.part}, {task.name}: {took:.0f} s (expected {task.seconds:.0f})", flush=True)
+            tried |= {(task.part, task.name) for task in tasks}
+            failed += part.work(place, tasks)
     return failed
 
 
 def left(place: Place) -> str:
     """What is missing, a line for each part, with expected times."""
     lines, total = [], 0.0
-    for missing, _ in parts(place):
+    for kind in parts(place):
         by_part: dict[str, list[Task]] = {}
-        for task in missing():
+        for task in kind.missing():
             by_part.setdefault(task.part, []).append(task)
         for part, tasks in by_part.items():
             seconds = sum(task.seconds for task in tasks)

@@ -20,7 +20,6 @@ from senet_edu.plots.gates_across_depth import (
     gates_by_depth,
     gates_within_classes,
     observations,
-    observed,
 )
 from senet_edu.plots.in_the_wild import accuracy_by_input, added_cost, modules_with_se, warm_starts
 from senet_edu.plots.inside_resnet import map_sides, placements, where_se_costs
@@ -65,7 +64,6 @@ __all__ = [
     "needed_channels",
     "new_figure",
     "observations",
-    "observed",
     "of_several",
     "paper_errors",
     "placements",

@@ -1,14 +1,14 @@
 """What stands in a figure, in words: titles, labels, scales, legends, named ticks, and how many marks of each kind.
 
 `pytest --nbval` compares this text where it cannot compare pictures. What was measured has no place in it: numbers with
-decimals become `#`, on demand whole ones, too, and what is only a number is left out. So the text is the same on every
-machine and for every data set.
+decimals become `#`, on demand whole ones and names, too, and what is only a number is left out. So the text is the same
+on every machine and for every data set.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -25,11 +25,12 @@ NUMBER = re.compile(DECIMAL.pattern.replace(r"\.\d+", r"(\.\d+)?"))
 PLAIN_NUMBER = re.compile(r"[-\N{MINUS SIGN}+]?[\d.,]*")
 
 
-def describe(figure: Figure, measured: bool = False) -> str:
+def describe(figure: Figure, measured: bool = False, names: Sequence[str] = ()) -> str:
     """A line for each axes of a figure, one for those that are alike, and one for what belongs to the whole.
 
     Args:
         measured: leave out whole numbers, too, but for those of names such as `layer3.2`.
+        names: leave these out, too.
     """
     alike: dict[str, list[int]] = {}
     for k, ax in enumerate(figure.axes, 1):
@@ -37,7 +38,9 @@ def describe(figure: Figure, measured: bool = False) -> str:
     lines = [f"  {_ranges(numbers)}: {text}" for text, numbers in alike.items()]
     whole = [*_whole(figure)]
     text = "\n".join(lines + ([f"  all: {'; '.join(whole)}"] if whole else []))
-    return QUOTED.sub(lambda match: NUMBER.sub("#", match[0]), text) if measured else text
+    patterns = [re.escape(name) for name in sorted(names, key=len, reverse=True)]
+    left_out = re.compile("|".join(patterns + [NUMBER.pattern] * measured) or "(?!)")  # or nothing
+    return QUOTED.sub(lambda match: left_out.sub("#", match[0]), text)
 
 
 def _ranges(numbers: list[int]) -> str:

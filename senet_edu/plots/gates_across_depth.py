@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from torch import Tensor
 
-from senet_edu.analysis import Summary, pattern_similarity, summarize
+from senet_edu import analysis
+from senet_edu.analysis import Summary
 from senet_edu.plots.style import GATES, Picture, channel_axis, gate_axis, half, new_figure, picture, theme
 from senet_edu.plots.table import Table, Verdict, of_verdicts
 
@@ -54,9 +54,9 @@ def gates_within_classes(
     figure.legend(line + dots, [classes[one], classes[other]], loc="outside upper left", ncols=2)
     alt = (
         f"Gates against channels in {len(means)} blocks for two classes, means with one standard deviation each way: "
-        f"{classes[one]} as a line in a band, {classes[other]} as dots with bars."
+        "one class as a line in a band, the other as dots with bars."
     )
-    return Picture(figure, alt)
+    return Picture(figure, alt, names=(classes[one], classes[other]))
 
 
 @picture
@@ -87,7 +87,7 @@ def channels_by_class(gates: Mapping[str, Tensor], labels: Tensor, classes: Sequ
     axes[0].set_yticks(range(len(classes)), classes)
     axes[0].invert_yaxis()
     alt = f"Gates of {len(gates)} channels, a row of dots for each class, the class means and the half marked."
-    return Picture(figure, alt, measured=True)
+    return Picture(figure, alt, measured=True, names=tuple(classes))
 
 
 @picture
@@ -146,94 +146,24 @@ def gates_by_depth(
     return Picture(figure, alt)
 
 
-@dataclass(frozen=True)
-class Observation:
-    """Something that the paper reads from its figures 6 and 7, the number of ours that would show it, and its limit.
-
-    Args:
-        seen: what the paper saw, and where.
-        number: what is measured here.
-        limit: the observation holds above it or, where `below`, below it. The limits are this book's.
-    """
-
-    seen: str
-    number: str
-    limit: float
-    below: bool = False
-
-
-OBSERVATIONS = (
-    Observation(
-        "Early gates are nearly the same for all classes (SE_2_3)",
-        "last block of the first stage: standard deviation of class means",
-        0.05,
-        below=True,
-    ),
-    Observation(
-        "Deeper gates are class-specific (SE_4_6, SE_5_1)",
-        "last stage / first stage: standard deviation of class means",
-        2,
-    ),
-    Observation(
-        "Near the end, most gates are close to 1 (SE_5_2)", "last block but one: share of gates above 0.95", 0.5
-    ),
-    Observation(
-        "In the last block, all classes show one pattern (SE_5_3)",
-        "last block: correlation of two classes' mean gates",
-        0.9,
-    ),
-    Observation(
-        "Inside a class, gates vary more with depth (Fig. 7)",
-        "least growth from stage to stage: standard deviation inside a class",
-        1,
-    ),
-)
-
-
-def observed(gates: Mapping[str, Tensor], labels: Tensor) -> tuple[float, ...]:
-    """The number of each of the `OBSERVATIONS` for a network.
-
-    A stage counts by the block with its largest value, so that a dead block does not drag it down.
-
-    Args:
-        gates: block to its gates `(N, C)`, in order of depth, of at least two stages.
-        labels: `(N,)`.
-    """
-    blocks = list(gates)
-    summaries = {block: summarize(s, labels) for block, s in gates.items()}
-    stages = {block.partition(".")[0]: [] for block in blocks}
-    for block in blocks:
-        stages[block.partition(".")[0]].append(summaries[block])
-    between = [max(block.between for block in stage) for stage in stages.values()]
-    within = [max(block.within for block in stage) for stage in stages.values()]
-    return (
-        next(iter(stages.values()))[-1].between,
-        between[-1] / between[0],
-        summaries[blocks[-2]].above,
-        pattern_similarity(gates[blocks[-1]], labels),
-        min(deep / shallow for shallow, deep in pairwise(within)),
-    )
-
-
 def observations(
     networks: Mapping[str, tuple[Mapping[str, Tensor], Tensor]], limits: Sequence[float] | None = None
 ) -> Table:
     """What the paper saw in its gates, held against the gates of other networks; the verdict is about the first.
 
     Args:
-        networks: name to (block to gates `(N, C)`, labels `(N,)`).
-        limits: for each of the `OBSERVATIONS`; without them, their own.
+        networks: name to (block to gates `(N, C)`, labels `(N,)`), as for `senet_edu.analysis.observations`.
+        limits: one for each observation; without them, their own.
 
     Raises:
-        ValueError: `limits` are not one for each observation.
+        ValueError: `limits` are not one for each observation; as for `senet_edu.analysis.observations`.
     """
-    limits = [o.limit for o in OBSERVATIONS] if limits is None else list(limits)
-    if len(limits) != len(OBSERVATIONS):
-        raise ValueError(f"limits must be {len(OBSERVATIONS)} numbers, got {len(limits)}")
-    numbers = [observed(*network) for network in networks.values()]
+    of_networks = list(zip(*(analysis.observations(*network) for network in networks.values())))
+    limits = [first.limit for first, *_ in of_networks] if limits is None else list(limits)
+    if len(limits) != len(of_networks):
+        raise ValueError(f"limits must be {len(of_networks)} numbers, got {len(limits)}")
     verdicts = []
-    for o, limit, of_networks in zip(OBSERVATIONS, limits, zip(*numbers)):
-        first = of_networks[0]
-        cells = (f"{'<' if o.below else '>'} {limit:g}", *(f"{value:.3f}" for value in of_networks))
-        verdicts.append(Verdict(o.seen, o.number, cells, first < limit if o.below else first > limit))
+    for (first, *others), limit in zip(of_networks, limits):
+        cells = (f"{first.sign} {limit:g}", *(f"{one.value:.3f}" for one in (first, *others)))
+        verdicts.append(Verdict(first.seen, first.measured, cells, replace(first, limit=limit).holds))
     return of_verdicts(verdicts, ("The paper saw", "We measure", "Limit", *networks, "Holds?"))

@@ -103,15 +103,17 @@ class Picture:
         alt: one sentence or a few.
         dark: the same for dark pages, if there is one.
         measured: its whole numbers are measured, too, such as a channel that the data chose; the text leaves them out.
+        names: words that come with the data, such as its classes; the text leaves them out.
     """
 
     figure: Figure
     alt: str
     dark: Figure | None = None
     measured: bool = False
+    names: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return f"Figure: {self.alt}\n{describe(self.figure, self.measured)}"
+        return f"Figure: {self.alt}\n{describe(self.figure, self.measured, self.names)}"
 
     def png(self, name: str = "light") -> bytes:
         """The figure for pages of a theme.

@@ -119,9 +119,11 @@ class Folder:
             lock = FileLock(self.path / ".lock")
             try:
                 lock.acquire(timeout=0)
+                self._lock = lock
             except Timeout:
                 raise ValueError(f"another training is at work in {self.path}; give this one another folder") from None
-            self._lock = lock
+            except NotImplementedError:  # a mounted drive may not know locks; better unguarded than not at all
+                pass
         checkpoint, weights = (self.path / name for name in ("checkpoint.pt", "model.safetensors"))
         if resume and checkpoint.exists():
             return True

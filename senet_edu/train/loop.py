@@ -82,6 +82,22 @@ def settings(**changes: bool) -> Iterator[None]:
             setattr(cudnn, name, value)
 
 
+@contextmanager
+def compiling(wanted: bool) -> Iterator[None]:
+    """Room for many networks and sizes in the compiler's memory, while the context is open.
+
+    PyTorch gives up on a function after eight compilations; ours is one for all networks (`step.loss_of`).
+    """
+    if not wanted:  # slow to import
+        yield
+        return
+    import torch._dynamo as dynamo
+
+    name = "recompile_limit" if hasattr(dynamo.config, "recompile_limit") else "cache_size_limit"
+    with dynamo.config.patch({name: 64}):
+        yield
+
+
 def hold_out(data: ImageData, count: int) -> ImageData:
     """The same images with `count` of the training images in place of the test images, to choose values by.
 
@@ -338,7 +354,11 @@ def train(
         on_step=on_step,
         progress=progress,
     )
-    with settings(benchmark=True), closing(turn):  # shapes repeat: try which algorithm is fastest
+    with (
+        settings(benchmark=True),
+        compiling(recipe.compile),
+        closing(turn),
+    ):  # shapes repeat: try which algorithm is fastest
         while True:
             try:
                 next(turn)

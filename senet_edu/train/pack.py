@@ -27,7 +27,7 @@ from senet_edu.data import ImageData
 from senet_edu.resnet import create_model
 from senet_edu.train import distributed
 from senet_edu.train.checkpoint import Folder, describe_run
-from senet_edu.train.loop import Run, computing, images_for, settings, turns
+from senet_edu.train.loop import Run, compiling, computing, images_for, settings, turns
 from senet_edu.train.recipe import Recipe
 from senet_edu.train.step import Shared, cuda_graph
 
@@ -150,6 +150,7 @@ def in_turns(
 
     with ExitStack() as stack:
         stack.enter_context(settings(benchmark=True))
+        stack.enter_context(compiling(any(recipe.compile for recipe, _ in jobs)))
         stack.callback(lambda: [run.close() for run in live.values()])
         while waiting or live:
             while waiting and len(live) < limit:
@@ -193,7 +194,7 @@ def in_processes(
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "data.pt"  # which the processes share in memory, where /dev/shm may be small
-        torch.save({name: getattr(data, name) for name in ("name", *TENSORS, "classes")}, path)
+        torch.save({name: getattr(data, name) for name in ("name", *TENSORS, "classes", "note", "title")}, path)
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(at_once, context, start_worker, (path,)) as pool:
             futures = {pool.submit(work, job, command, options, at_once): index for index, job in enumerate(jobs)}

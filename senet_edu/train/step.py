@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.profiler import record_function
 
-from senet_edu import checks, machine
+from senet_edu import machine
 from senet_edu.data import MEAN, STD, ImageData, cutout, draw_shifts, pad
 from senet_edu.resnet import create_model
 from senet_edu.train import distributed
@@ -44,11 +44,8 @@ class Shared:
     def __init__(self, data: ImageData, device: torch.device, padding: int = 4) -> None:
         """
         Raises:
-            ValueError: images and labels do not fit together, or there are none; `padding` is too wide.
+            ValueError: the images are not square; `padding` is too wide.
         """
-        for part in ("train", "test"):
-            images = checks.images(f"data.{part}_images", getattr(data, f"{part}_images"))
-            checks.labels(f"data.{part}_labels", getattr(data, f"{part}_labels"), len(images), len(data.classes))
         if data.train_images.shape[2] != data.train_images.shape[3]:
             raise ValueError(f"data.train_images must be square, got {tuple(data.train_images.shape)}")
         self.device, self.padding, self.classes = device, padding, len(data.classes)
@@ -66,6 +63,8 @@ class Shared:
         steps = torch.arange(self.side, device=device)
         self.rows, self.cols = (steps * self.wide).view(1, -1, 1), steps.view(1, 1, -1)
         self.test_images, self.test_labels = data.test_images.to(device), data.test_labels.to(device)
+        if device.type == "cuda":  # the streams of the networks do not wait for this one
+            torch.cuda.synchronize(device)
 
     def crops(self, start: Tensor, sign: Tensor) -> Tensor:
         """Normalized crops `(B, 3, side, side)`, channels-last.

@@ -140,8 +140,9 @@ def test_malicious_pickle_is_refused_even_with_a_right_hash(part, folder, serve,
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full, a disk that is always full")
-@pytest.mark.parametrize("name", ["cifar-10-python.tar.gz.partial", f".cifar10.npz.{os.getpid()}.partial"])
+@pytest.mark.parametrize("name", ["cifar-10-python.tar.gz.partial", ".cifar10.npz.{pid}.partial"])
 def test_full_disk(name, folder, serve):
+    name = name.format(pid=os.getpid())
     serve("good")
     (folder / name).symlink_to("/dev/full")
     with pytest.raises(OSError, match="is full") as caught:

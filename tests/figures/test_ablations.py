@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from browser import drawn, wait_until_said
 
 from senet_edu.explorables import Ablations, Prediction
 from senet_edu.explorables.ablations import GROUPS, described, measured
@@ -104,7 +105,7 @@ def test_a_row_by_mouse_and_by_keyboard_is_the_same_everywhere(figure_page, axe,
     current = page.locator(f"{TABLE} [aria-current=true]")
     assert current.get_attribute("data-row") == STANDARD
     page.locator(f"{TABLE} [data-row=eca]").hover()
-    page.wait_for_timeout(100)
+    drawn(page)
     said = page.locator("se-ablations output").inner_text()
     d = column(runs, "eca") - column(runs, "plain")
     assert f"{d.mean():+.2f} points" in said and said.startswith(f"{GROUPS['relatives']}, ECA")
@@ -116,12 +117,11 @@ def test_a_row_by_mouse_and_by_keyboard_is_the_same_everywhere(figure_page, axe,
     page.locator(TABLE).focus()
     page.keyboard.press("Home")
     page.keyboard.press("ArrowDown")
-    page.wait_for_timeout(400)
+    wait_until_said(page, "se-ablations", "r = 2")
     assert current.get_attribute("data-row") == list(ROWS)[1]
-    assert "r = 2" in page.locator("se-ablations [aria-live]").inner_text()
     choose(page, "Size and mean accuracy, %", "multiply-adds")
     page.locator("se-ablations .cloud [data-row=wide]").hover()
-    page.wait_for_timeout(100)
+    drawn(page)
     assert current.get_attribute("data-row") == "wide"
     assert axe(page) == []
 
@@ -129,7 +129,7 @@ def test_a_row_by_mouse_and_by_keyboard_is_the_same_everywhere(figure_page, axe,
 def test_a_seed_is_marked_in_every_row(figure_page, runs):
     page = figure_page(Ablations(runs).element())
     choose(page, "Mark a seed", "3")
-    page.wait_for_timeout(100)
+    drawn(page)
     marked = page.locator(f"{TABLE} .seed.focus")
     assert {dot.get_attribute("data-seed") for dot in marked.all()} == {"3"}
     assert marked.count() >= len(ROWS) - 4  # all but the base and those that are off the scale
@@ -142,7 +142,7 @@ def test_a_seed_is_marked_in_every_row(figure_page, runs):
 def test_the_papers_rows_have_no_interval_and_say_so(figure_page, axe, runs):
     page = figure_page(Ablations(runs).element())
     choose(page, "Runs", "the paper's, one run each")
-    page.wait_for_timeout(100)
+    drawn(page)
     shown = [text for text in figures(page).values() if text != "base"]
     gains = [PAPER_PLAIN.error - row.error for row in PAPER_ABLATIONS if row is not PAPER_PLAIN]
     assert [number(text) for text in shown] == pytest.approx(gains, abs=0.0051)

@@ -7,7 +7,7 @@ import base64
 import numpy as np
 import pytest
 import torch
-from browser import signed_colors
+from browser import drawn, signed_colors
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -35,7 +35,7 @@ def maps(v: Tensor, bias: float = 0.0) -> dict[str, Tensor]:
 
 def says(page) -> dict[str, float]:
     """The numbers of the place that is looked at."""
-    page.wait_for_timeout(100)
+    drawn(page)
     numbers = {}
     for name in (*CHANNELS, "u"):
         numbers[name] = float(page.locator(f"se-convolution [data-number={name}]").inner_text().replace("−", "-"))
@@ -78,7 +78,7 @@ def test_the_maps_are_drawn_at_every_pixel(figure_page):
     page = figure_page(Convolution().element(), dark=True)
     for name in KERNELS:
         page.get_by_role("radio", name=name, exact=True).check(force=True)
-        page.wait_for_timeout(100)
+        drawn(page)
         pixels = output(page).evaluate("c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]")
         u = maps(kernel(name))["u"].clamp(-1, 1)
         got = np.array(pixels).reshape(SIDE, SIDE, 4)[..., :3]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser import TOKENS, signed_colors
+from browser import TOKENS, drawn, signed_colors
 
 from senet_edu.explorables import Squeeze
 from senet_edu.explorables.lib import scripts
@@ -58,12 +58,20 @@ def test_colors_are_those_of_the_tokens(core_page: Callable, theme: str) -> None
 
 
 def test_no_figure_has_colors_of_its_own() -> None:
-    """But for the paints of the drawing pad, and black and white on pictures."""
+    """But for the paints of the drawing pad, the colors of the lamp, and black and white on pictures."""
     literal = re.compile(r"#(?!(?:000|fff)[0-9a-f]?\b)[0-9a-fA-F]{3,8}\b|\b(?:rgb|hsl)a?\(\d")
     paths = [*scripts.FIGURES.rglob("*.js"), *scripts.FIGURES.rglob("*.css")]
     found = {path.name: literal.findall(path.read_text(encoding="utf-8")) for path in paths}
     assert len(found.pop("picture.js")) == 10
-    assert {name: colors for name, colors in found.items() if colors} == {}
+    assert {name for name, colors in found.items() if colors and not name.startswith("lamp")} == set()
+
+
+def test_every_property_that_a_style_uses_is_there() -> None:
+    texts = [path.read_text(encoding="utf-8") for kind in ("*.js", "*.css") for path in scripts.FIGURES.rglob(kind)]
+    used = {name for text in texts for name in re.findall(r"var\(--([\w-]+)", text)}
+    set_here = {name for text in texts for name in re.findall(r"--([\w-]+)[\"']?[:,]", text)}
+    assert used - set_here - set(TOKENS["light"]) == set()
+    assert set(TOKENS["light"]) == set(TOKENS["dark"])
 
 
 def test_the_favicon_has_the_colors_of_the_tokens(root: Path) -> None:
@@ -178,18 +186,23 @@ def test_what_a_figure_has_written_is_not_told_to_it(core_page: Callable) -> Non
 # Theme, paper, errors, projector
 
 
-def test_a_figure_on_paper_is_light(core_page: Callable) -> None:
-    page = core_page(
-        "(root, data, self) => { self.drawn = []; self.ontheme = () => self.drawn.push(self.color('--card')) }",
-        dark=True,
-    )
-    host = page.locator("se-test")
-    assert host.get_attribute("theme") == "dark"
-    page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert host.get_attribute("theme") == "light"
-    page.evaluate("dispatchEvent(new Event('afterprint'))")
-    assert host.get_attribute("theme") == "dark"
-    assert page.evaluate("document.querySelector('se-test').drawn") == [TOKENS[t]["card"] for t in ("light", "dark")]
+PAPER = """(root, data, self) => {
+  self.drawn = [];
+  self.ontheme = SE["lib/core.js"].frame(() => self.drawn.push(self.color("--card")));
+}"""
+
+
+def test_a_figure_on_paper_is_light_and_drawn_at_once(core_page: Callable) -> None:
+    page = core_page(PAPER, dark=True)
+    told = """(event) => {
+      dispatchEvent(new Event(event));
+      const self = document.querySelector("se-test");
+      return [self.getAttribute("theme"), self.drawn.at(-1)];
+    }"""
+    assert page.evaluate(told, "beforeprint") == ["light", TOKENS["light"]["card"]]
+    assert page.evaluate(told, "afterprint")[0] == "dark"
+    drawn(page)
+    assert page.evaluate("document.querySelector('se-test').drawn.at(-1)") == TOKENS["dark"]["card"]
 
 
 def test_a_figure_that_stops_says_so_and_can_be_tried_again(core_page: Callable, axe: Callable) -> None:

@@ -4,6 +4,7 @@ import re
 
 import pytest
 import torch
+from browser import drawn
 
 from senet_edu import SEBlock
 from senet_edu.explorables import Excitation
@@ -37,7 +38,7 @@ def slider(page, channel: int):
 
 
 def assert_follows(page, block: SEBlock, z: torch.Tensor, softmax: bool = False) -> None:
-    page.wait_for_timeout(100)
+    drawn(page)
     with torch.no_grad():
         hidden = block.relu(block.fc1(z))
         gates = block.fc2(hidden).softmax(0) if softmax else block.excite(z[None])[0]
@@ -86,7 +87,7 @@ def test_a_tap_sets_a_bar(figure_page, z, blocks):
     page = figure_page(Excitation(z, blocks).element(), width=360, has_touch=True)
     track = slider(page, 5).locator("rect").nth(1).bounding_box()
     page.touchscreen.tap(track["x"] + 0.25 * track["width"], track["y"] + 7)
-    page.wait_for_timeout(100)
+    drawn(page)
     z[4] = float(slider(page, 5).get_attribute("aria-valuenow"))
     assert z[4].item() == pytest.approx(-2, abs=0.15)
     assert_follows(page, blocks["r = 4"], z)
@@ -100,7 +101,7 @@ def test_the_sum_behind_a_number(figure_page, z, blocks):
     hidden = (W1 @ z).relu()
 
     def assert_explains(weights: torch.Tensor, values: torch.Tensor, result: float) -> None:
-        page.wait_for_timeout(100)
+        drawn(page)
         terms = [re.sub(r"^\+ ", "", term.inner_text()).split("·") for term in page.locator(".term").all()]
         numbers = torch.tensor([[parse(weight), parse(value)] for weight, value in terms])
         torch.testing.assert_close(numbers, torch.stack([weights, values], 1), atol=ROUNDING, rtol=0)
@@ -129,10 +130,10 @@ def test_the_buttons(figure_page, z, blocks):
 
 def test_on_a_phone_in_the_dark(figure_page, axe, z, blocks):
     page = figure_page(Excitation(z, blocks).element(), width=360, dark=True)
-    page.wait_for_timeout(100)
+    drawn(page)
     height = page.locator("se-excitation").bounding_box()["height"]
     page.get_by_role("button", name="hidden unit 2: ").focus()  # the longest formula
-    page.wait_for_timeout(100)
+    drawn(page)
     assert page.locator("se-excitation").bounding_box()["height"] == height, "the page below must not move"
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert axe(page) == []

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from browser import drawn
 
 from senet_edu.analysis import class_means, summarize
 from senet_edu.explorables import GateMap
@@ -57,7 +58,7 @@ def expect(page, network: str, block: str, row: str, at: int | None = None) -> N
 def press(page, *keys: str) -> None:
     for key in keys:
         page.keyboard.press(key)
-        page.wait_for_timeout(40)
+        drawn(page)
 
 
 def test_the_mouse_reads_the_map_and_selects_classes_and_blocks(html, figure_page, axe):
@@ -70,22 +71,22 @@ def test_the_mouse_reads_the_map_and_selects_classes_and_blocks(html, figure_pag
         return box["x"] + (column + 0.5) * box["width"] / channels, box["y"] + (row + 0.5) * box["height"] / 10
 
     page.mouse.move(*place(8, 20, 32))
-    page.wait_for_timeout(60)
+    drawn(page)
     expect(page, "trained", "layer2.1.se", "ship", at=20)
     assert page.locator("se-gate-map .classes :checked").input_value() == "3"  # looked at, not chosen
     page.mouse.click(*place(9, 31, 32))
     page.mouse.move(1, 1)
-    page.wait_for_timeout(60)
+    drawn(page)
     expect(page, "trained", "layer2.1.se", "truck", at=31)
 
     distance = (m := ROUNDED["trained"]["layer2.1.se"])[9].sub(m.mean(0)).abs().mean().item()
     assert number(page, "distance") == pytest.approx(distance, abs=5.1e-4)
     page.locator("se-gate-map .thumb").nth(8).click()
-    page.wait_for_timeout(60)
+    drawn(page)
     expect(page, "trained", "layer3.2.se", "truck")
     area = page.locator("se-gate-map .area").first.bounding_box()
     page.mouse.click(area["x"] + area["width"] * 0.5 / 9, area["y"] + 20)
-    page.wait_for_timeout(60)
+    drawn(page)
     expect(page, "trained", "layer1.0.se", "truck")
     assert axe(page) == []
 
@@ -103,10 +104,10 @@ def test_the_keyboard_does_the_same(html, figure_page, axe):
     press(page, "ArrowLeft")
     expect(page, "trained", "layer3.1.se", "bird")
     page.get_by_role("radio", name="untrained").check(force=True)
-    page.wait_for_timeout(60)
+    drawn(page)
     expect(page, "untrained", "layer3.1.se", "bird")
     page.get_by_role("radio", name="frog").check(force=True)
-    page.wait_for_timeout(60)
+    drawn(page)
     expect(page, "untrained", "layer3.1.se", "frog")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert axe(page) == []
@@ -122,13 +123,13 @@ def test_channels_are_sorted_and_the_pixels_are_the_gates(html, figure_page):
     }"""  # red and green grow with the gate
     for name, order in orders.items():
         page.get_by_role("radio", name=name, exact=True).check(force=True)
-        page.wait_for_timeout(60)
+        drawn(page)
         page.get_by_role("application").focus()
         for key, place in (("Home", 0), ("End", 31)):
             press(page, key)
             assert channel(page) == order[place], name
-        drawn = torch.tensor(page.locator("se-gate-map .map canvas").evaluate(brightness), dtype=torch.float64)
-        assert torch.corrcoef(torch.stack([drawn, m[:, order].flatten()]))[0, 1] > 0.99
+        light = torch.tensor(page.locator("se-gate-map .map canvas").evaluate(brightness), dtype=torch.float64)
+        assert torch.corrcoef(torch.stack([light, m[:, order].flatten()]))[0, 1] > 0.99
 
 
 def test_the_line_is_the_class_over_the_mean_of_all(html, figure_page):
@@ -151,13 +152,13 @@ def test_a_link_holds_block_and_class(html, figure_page):
     page.get_by_role("slider", name="Depth").focus()
     press(page, "End")
     page.get_by_role("radio", name="ship").check(force=True)
-    page.wait_for_timeout(60)
+    drawn(page)
     assert page.evaluate("location.hash") == "#gates=layer3.2,ship"
     page.evaluate("location.hash = 'gates=layer1.2,dog'")
-    page.wait_for_timeout(100)
+    drawn(page)
     expect(page, "trained", "layer1.2.se", "dog")
     page.reload()
-    page.wait_for_timeout(200)
+    drawn(page)
     expect(page, "trained", "layer1.2.se", "dog")
 
 

@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import pytest
+from browser import wait_until_said
 
 from senet_edu import store
 from senet_edu.explorables import Interventions
@@ -82,8 +83,7 @@ def test_the_arrow_keys_do_the_same(figure_page, axe, results):
     page.get_by_role("radio", name="frozen", exact=True).focus()
     page.keyboard.press("ArrowRight")
     assert column(page, BLOCKS, "right") == percents(e["accuracy"] for e in effects(results, "same_class"))
-    page.wait_for_timeout(400)
-    assert "all blocks, swapped, same class" in page.locator("se-interventions [aria-live]").inner_text()
+    wait_until_said(page, "se-interventions", "all blocks, swapped, same class")
     assert axe(page) == []
 
 

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import pytest
+from browser import drawn, wait_until_said
 
 from senet_edu import store
 from senet_edu.explorables import Learning
@@ -58,7 +59,7 @@ def test_every_number_is_that_of_the_file(figure_page, axe, results):
             to_step(page, k)
             for key, line in LINES.items():
                 choose(page, line)
-                page.wait_for_timeout(50)  # a frame
+                drawn(page)
                 texts = rows.all_inner_texts()
                 assert len(texts) == len(results["blocks"])
                 assert all(near(text, key, value) for text, value in zip(texts, one[key][0][k])), (variant, k, key)
@@ -77,7 +78,7 @@ def test_bars_are_the_counts_of_the_file(figure_page, results):
     for variant in ("standard", "r16"):
         choose(page, LABELS[variant])
         to_step(page, k)
-        page.wait_for_timeout(50)
+        drawn(page)
         for row, counts in enumerate(results["variants"][variant]["histogram"][k]):
             bars = page.locator(f"{FIGURE} tbody tr").nth(row).locator("rect").evaluate_all(BARS)
             assert [x for x, _, _ in bars] == list(range(results["bins"]))
@@ -91,7 +92,7 @@ def test_the_marker_stands_on_the_line_of_the_chosen_block(figure_page, results)
     k = len(results["steps"]) - 5
     to_step(page, k)
     page.locator(f"{FIGURE} tbody tr").nth(3).hover()
-    page.wait_for_timeout(50)
+    drawn(page)
     assert block(page) == "layer2.0"
     area, dot = (page.locator(f"{FIGURE} {name}").bounding_box() for name in (".area", ".dot"))
     across = (dot["x"] + dot["width"] / 2 - area["x"]) / area["width"]
@@ -111,7 +112,7 @@ def test_pointer_keys_and_link_do_the_same(figure_page, axe, results):
     page = figure_page(Learning(results).element(), dark=True)
     box = page.locator(f"{FIGURE} .area").bounding_box()
     page.mouse.click(box["x"] + box["width"] - 1, box["y"] + 60)  # the last step
-    page.wait_for_timeout(50)
+    drawn(page)
     time = page.locator(f"{FIGURE} input[type=range]")
     assert int(time.input_value()) == len(results["steps"]) - 1
     time.focus()
@@ -119,17 +120,16 @@ def test_pointer_keys_and_link_do_the_same(figure_page, axe, results):
     step = results["steps"][-2]
     page.locator(f"{FIGURE} tbody").focus()
     page.keyboard.press("ArrowUp")
-    page.wait_for_timeout(50)
+    drawn(page)
     assert block(page) == "layer3.1"
     assert page.evaluate("location.hash") == f"#learning=standard,{step},layer3.1"
-    page.wait_for_timeout(400)
-    assert f"layer3.1 after {step} of" in page.locator(f"{FIGURE} [aria-live]").inner_text()
+    wait_until_said(page, FIGURE, f"layer3.1 after {step} of")
     page.evaluate(f"location.hash = 'learning=zero_init,{results['steps'][4]},layer1.0'")
-    page.wait_for_timeout(100)
+    drawn(page)
     assert block(page) == "layer1.0" and int(time.input_value()) == 4
     assert near(number(page, "mean"), "mean", results["variants"]["zero_init"]["mean"][0][4][0])
     page.evaluate("location.hash = 'learning=nonsense,1,layer1.0'")
-    page.wait_for_timeout(100)
+    drawn(page)
     assert int(time.input_value()) == 4
     assert axe(page) == []
 
@@ -143,22 +143,22 @@ def test_play_runs_to_the_end_and_pauses(figure_page, results):
     page.get_by_role("button", name="Pause").click()
     assert page.locator(f"{FIGURE} .play").bounding_box()["width"] == width
     at = int(time.input_value())
-    page.wait_for_timeout(700)
+    page.wait_for_timeout(700)  # long enough for two steps more
     assert 2 < int(time.input_value()) == at
     to_step(page, len(results["steps"]) - 2)
     page.get_by_role("button", name="Play").click()
     page.get_by_role("button", name="Play").wait_for()  # again, as it has come to the end
-    page.wait_for_timeout(50)
+    drawn(page)
     assert int(time.input_value()) == len(results["steps"]) - 1
     page.get_by_role("button", name="Play").click()  # from the beginning
-    page.wait_for_timeout(50)
+    drawn(page)
     assert int(time.input_value()) < 3
 
 
 def test_less_motion_is_slower(figure_page, results):
     page = figure_page(Learning(results).element(), reduced_motion=True)
     page.get_by_role("button", name="Play").click()
-    page.wait_for_timeout(800)
+    page.wait_for_timeout(800)  # it waits a second
     assert page.locator(f"{FIGURE} input[type=range]").input_value() == "0"
 
 
@@ -172,7 +172,7 @@ def test_it_fits_a_phone_and_nothing_jumps(figure_page, results):
             choose(page, line)
             for k in (0, 7, len(results["steps"]) - 1):
                 to_step(page, k)
-                page.wait_for_timeout(40)
+                drawn(page)
                 height = page.locator(FIGURE).bounding_box()["height"]
                 sizes.add((height, page.locator(f"{FIGURE} td.plot").first.bounding_box()["width"]))
     assert len(sizes) == 1, sizes

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from browser import drawn, wait_until_said
 from PIL import Image
 from torch import Tensor
 
@@ -67,15 +68,9 @@ def state(page) -> dict[str, Any]:
 
 
 def settle(page) -> None:
-    """Wait for an answer, and until it stays the same for a while."""
-    page.wait_for_function("document.querySelector('se-live').result?.now")
-    seen = None
-    for _ in range(40):
-        page.wait_for_timeout(200)
-        answer = page.evaluate("JSON.stringify([...document.querySelector('se-live').result.now.logits])")
-        if answer == seen:
-            return
-        seen = answer
+    """Wait for an answer, and until the figure asks its networks nothing more."""
+    page.wait_for_function("(({ result, asking }) => result?.now && !asking)(document.querySelector('se-live'))")
+    drawn(page)
 
 
 def assert_same(got: dict[str, Any], wanted: dict[str, Any]) -> None:
@@ -244,7 +239,8 @@ def test_pictures_can_be_dropped_and_pasted(figure_page, html, event):
     settle(page)
     pixels = photograph(32, 32)
     page.evaluate(TRANSFER, [event, list(png(pixels))])
-    page.wait_for_timeout(500)
+    page.get_by_text("Your picture. The network sees").wait_for()
+    drawn(page)
     assert np.array_equal(shown(page).permute(1, 2, 0).numpy(), pixels)
     assert_same(state(page)["now"], pytorch(shown(page)))
 
@@ -273,7 +269,7 @@ def test_drawing_by_mouse_and_keyboard(figure_page, axe, html, samples):
     page.mouse.down()
     page.mouse.move(box["x"] + 24 * cell, box["y"] + 20 * cell, steps=8)
     page.mouse.up()
-    page.wait_for_timeout(300)
+    drawn(page)
     got = shown(page)
     red = torch.tensor([0xBE, 0x1E, 0x20])
     assert (got[:, 19:21, 9:23] == red[:, None, None]).all(), "3 pixels wide, so two rows are wholly red"
@@ -285,7 +281,7 @@ def test_drawing_by_mouse_and_keyboard(figure_page, axe, html, samples):
     pad.focus()
     for key in ["Home", *["ArrowUp"] * 32, *["ArrowDown"] * 4, *["ArrowRight"] * 6, " "]:
         page.keyboard.press(key)
-    page.wait_for_timeout(300)
+    drawn(page)
     got = shown(page)
     assert got[:, 4, 6].tolist() == [0xF4, 0xF4, 0xF2]
     assert got[:, 20, 20].tolist() == red.tolist()
@@ -359,9 +355,8 @@ def test_it_says_the_answer_to_screen_readers(figure_page, html):
     settle(page)
     page.locator("se-live .cell").nth(17).click()
     settle(page)
-    page.wait_for_timeout(400)
-    said = page.locator("se-live [aria-live]").inner_text()
-    assert said.startswith("The network says ") and "Before the edits: " in said
+    said = wait_until_said(page, "se-live", "Before the edits: ")
+    assert said.startswith("The network says ")
     assert page.locator("se-live .cell").nth(17).get_attribute("aria-valuetext") == "0.00, muted"
 
 
@@ -393,3 +388,49 @@ def test_samples_are_drawn_as_the_script_draws_them(samples):
         # Pillow's polygons may differ by a fine pixel from version to version.
         difference = np.abs(draw().astype(int) - samples[name].permute(1, 2, 0).numpy())
         assert difference.mean() < 1, name
+
+
+def test_a_link_to_a_heading_takes_nothing_away(figure_page, html):
+    page = figure_page(html)
+    settle(page)
+    page.get_by_role("button", name="Mute all").click()
+    muted = state(page)["now"]["logits"]
+    page.evaluate("location.hash = 'recap'")
+    drawn(page)
+    assert state(page)["now"]["logits"] == muted
+    assert page.locator("se-live .cell").first.get_attribute("aria-valuetext") == "0.00, muted"
+
+
+@pytest.mark.parametrize("link", ["cat_olength", "cat_oconstructor", "cat_9.0.5_o77", "%E0%A4%A", "___"])
+def test_a_broken_link_leaves_a_figure_that_works(figure_page, html, link):
+    page = figure_page(html)
+    page.evaluate("hash => { location.hash = hash; location.reload(); }", f"live={link}")
+    settle(page)
+    assert len(percents(page)) == len(CLASSES)
+
+
+WORKERS = """() => {
+  const Real = globalThis.Worker;
+  globalThis.workers = { made: 0, ended: 0 };
+  globalThis.Worker = class extends Real {
+    constructor(url) { super(url); globalThis.workers.made++; }
+    terminate() { super.terminate(); globalThis.workers.ended++; }
+  };
+}"""
+
+
+def test_workers_are_made_once_and_end_with_the_element(figure_page, html, samples):
+    page = figure_page(html)
+    settle(page)
+    page.evaluate(WORKERS)
+    page.get_by_role("button", name="Plain ResNet-20").click()
+    for name in samples:  # quicker than the second network comes
+        page.get_by_role("button", name=name, exact=True).click(no_wait_after=True)
+    page.wait_for_function("document.querySelector('se-live').result.plain")
+    assert page.evaluate("workers") == {"made": 1, "ended": 0}
+    page.evaluate("globalThis.figure = document.querySelector('se-live'); figure.remove()")
+    page.wait_for_function("workers.ended === 1")
+    page.evaluate("document.body.append(figure)")  # as a notebook does that scrolls
+    page.get_by_role("button", name="truck", exact=True).click()
+    settle(page)
+    assert_same(state(page)["now"], pytorch(samples["truck"]))

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from browser import drawn
 
 from senet_edu import create_model
 from senet_edu.cost import count_parameters, multiply_adds, se_cost, se_parameters
@@ -31,7 +32,7 @@ def state(page) -> str:
 
 def choose(page, label: str, option: str) -> None:
     page.get_by_role("group", name=label, exact=True).get_by_role("radio", name=option, exact=True).check(force=True)
-    page.wait_for_timeout(50)
+    drawn(page)
 
 
 def expect_costs(page, network: str, place: str, r: int) -> None:
@@ -91,7 +92,7 @@ def test_dragging_moves_se_to_the_nearest_place(html, figure_page, axe):
         page.mouse.down()
         page.mouse.move(target["x"] + target["width"] / 2 + 9, target["y"] + target["height"] / 2 - 7, steps=5)
         page.mouse.up()
-        page.wait_for_timeout(200)
+        drawn(page)
         assert state(page) == name
         after = se.bounding_box()  # it snaps
         assert after["x"] + after["width"] / 2 == pytest.approx(target["x"] + target["width"] / 2, abs=2)
@@ -107,7 +108,7 @@ def test_the_keyboard_and_the_other_controls_do_the_same(html, figure_page, axe)
     visited = []
     for key in ["Home", "ArrowDown", "ArrowRight", "ArrowDown", "End", "ArrowDown", "ArrowUp"]:
         page.keyboard.press(key)
-        page.wait_for_timeout(50)
+        drawn(page)
         visited.append(state(page))
     assert visited == ["PRE", "3×3", "standard", "identity", "POST", "POST", "identity"]
 
@@ -123,7 +124,7 @@ def test_the_keyboard_and_the_other_controls_do_the_same(html, figure_page, axe)
     assert state(page) == "standard"
     assert page.locator("se-placement .places").get_by_role("radio", name="3×3").is_disabled()
     page.locator("se-placement .socket").filter(has_text="PRE").click()
-    page.wait_for_timeout(50)
+    drawn(page)
     assert shown(page, "block parameters") == f"{2 * 256 * 128:,}"  # the channels of the stage before
     expect_costs(page, "resnet18", "pre", 2)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from browser import wait_until_said
 
 from senet_edu import provenance
 from senet_edu.explorables import Provenance
@@ -73,9 +74,7 @@ def test_the_keyboard_and_what_is_said(figure_page, axe, html):
     page.get_by_role("radio", name=f"{MAP[0].label}: {MAP[0].title}", exact=True).focus()
     page.keyboard.press("ArrowRight")
     assert_shows(page, MAP[1])
-    page.wait_for_timeout(400)
-    said = page.locator(f"{ROOT} [aria-live]").inner_text()
-    assert MAP[1].code in said and MAP[1].test in said and "z sub c" in said
+    wait_until_said(page, ROOT, MAP[1].code, MAP[1].test, "z sub c")
     page.get_by_role("radio", name="equations, tables, figures").focus()
     page.keyboard.press("ArrowRight")
     assert page.locator(f"{ROOT} pre").first.is_hidden()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from browser import drawn
 from test_receptive import reached, thin
 
 from senet_edu.explorables import ReceptiveField
@@ -21,7 +22,7 @@ def twenty() -> list[dict[tuple[int, int], int]]:
 
 def says(page) -> dict[str, int]:
     """How many pixels the value sees in its window, and by the gates."""
-    page.wait_for_timeout(100)
+    drawn(page)
     seen = {}
     for name in ("window", "gates"):
         text = page.locator(f"se-receptive-field [data-number={name}]").inner_text()
@@ -92,7 +93,7 @@ def test_pixels_outside_of_the_window_are_dimmed(figure_page):
     page = figure_page(ReceptiveField().element())
 
     def color(row: int, column: int) -> list[int]:
-        page.wait_for_timeout(100)
+        drawn(page)
         return picture(page).evaluate(f"c => [...c.getContext('2d').getImageData({column}, {row}, 1, 1).data]")[:3]
 
     wall, meadow = [207, 58, 45], [104, 176, 79]

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from browser import signed_colors
+from browser import drawn, signed_colors
 
 from senet_edu import SEBlock
 from senet_edu.explorables import Rescale
@@ -42,7 +42,7 @@ def gate(page):
 
 def assert_shows(page, maps: torch.Tensor, s: torch.Tensor, channel: int) -> None:
     """The channel, from 0, before and after equation 4; and every channel's gate."""
-    page.wait_for_timeout(100)
+    drawn(page)
     after = SEBlock(C).rescale(maps[None], s[None])[0]
     assert mean(page, "before") == pytest.approx(maps[channel].mean().item(), abs=0.0052)
     assert mean(page, "after") == pytest.approx(after[channel].mean().item(), abs=0.0052)
@@ -71,7 +71,7 @@ def test_with_the_mouse(figure_page, axe, picture, maps, gates):
     page.mouse.down()
     page.mouse.move(bar["x"] + 0.25 * bar["width"], bar["y"] + 12, steps=4)
     page.mouse.up()
-    page.wait_for_timeout(100)
+    drawn(page)
     gates[2] = float(gate(page).input_value())
     assert gates[2].item() == pytest.approx(0.25, abs=0.02)
     assert_shows(page, maps, gates, 2)
@@ -102,7 +102,7 @@ def test_on_a_phone_in_the_dark(figure_page, axe, picture, maps, gates):
     page = figure_page(Rescale(picture, maps, gates).element(), width=360, dark=True, has_touch=True)
     bar = page.locator(".bar").nth(1).bounding_box()
     page.touchscreen.tap(bar["x"] + 0.75 * bar["width"], bar["y"] + 12)
-    page.wait_for_timeout(100)
+    drawn(page)
     gates[1] = float(gate(page).input_value())
     assert gates[1].item() == pytest.approx(0.75, abs=0.03)
     assert_shows(page, maps, gates, 1)

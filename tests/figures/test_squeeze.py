@@ -1,6 +1,7 @@
 """The figure of chapter 2 in a real browser; its numbers are compared with PyTorch's."""
 
 import torch
+from browser import drawn
 
 from senet_edu.explorables import Squeeze
 from senet_edu.explorables.squeeze import SIDE
@@ -38,7 +39,7 @@ def test_painting_with_the_mouse(figure_page, axe):
     page.mouse.down()
     page.mouse.move(*cell(page, 9, 10), steps=40)
     page.mouse.up()
-    page.wait_for_timeout(100)
+    drawn(page)
     u = start()
     u[9, 1:11] = 0.5
     yours, other = numbers(page)
@@ -52,7 +53,7 @@ def test_painting_with_the_keyboard(figure_page):
     page.locator("se-squeeze canvas").first.focus()
     for key in ["ArrowDown", "ArrowRight", "ArrowRight", " ", "End", "Enter", "ArrowDown", " "]:
         page.keyboard.press(key)
-    page.wait_for_timeout(100)
+    drawn(page)
     u = start()
     u[1, 2] = u[1, SIDE - 1] = u[2, SIDE - 1] = 1
     assert numbers(page)[0] == expected(u)
@@ -64,7 +65,7 @@ def test_the_other_map_has_the_same_mean_in_every_arrangement(figure_page):
     flat = torch.full_like(u, u.mean().item())
     for arrangement, same in {"spread": flat, "gathered": u, "mirrored": u.flip(1), "scattered": u}.items():
         page.get_by_role("radio", name=arrangement).check(force=True)
-        page.wait_for_timeout(100)
+        drawn(page)
         assert numbers(page)[1] == expected(same), arrangement
 
 

@@ -24,6 +24,8 @@ RECIPE = Recipe(
     "se_resnet8", {"reduction": 4}, "procedural", epochs=4, batch_size=64, lr=0.02, sizes=((0.0, 8), (0.5, 16)), ema=0.9
 )
 CUDA = torch.device("cuda")
+CLOSE = {"atol": 5e-3, "rtol": 5e-3}
+"""After the 80 steps of `RECIPE`. On a CPU, a last digit changed at the beginning moved a weight by 4e-4."""
 
 
 @pytest.fixture
@@ -68,10 +70,12 @@ def test_images_on_a_gpu_are_those_on_a_cpu_to_the_bit(data: ImageData, float32:
 
 
 def test_a_recorded_step_is_the_step_carried_out(data: ImageData, float32: None) -> None:
-    """Over two sizes and a running average. Where cuDNN adds in a fixed order it is so to the bit."""
+    """Over two sizes and a running average; in the first twenty steps nearly to the bit."""
     plain, recorded = step_of(RECIPE, data), step_of(RECIPE, data, cuda_graph)
-    for one, other in zip(walk(plain), walk(recorded), strict=True):
-        torch.testing.assert_close(other, one, atol=1e-4, rtol=1e-4)
+    for epoch, (one, other) in enumerate(zip(walk(plain), walk(recorded), strict=True)):
+        if epoch == 0:
+            torch.testing.assert_close(other, one, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(other, one, **CLOSE)
     assert {size for size, _ in recorded.graphs} == {8, 16} and recorded.starting > 0
     assert plain.read() == pytest.approx(recorded.read(), rel=1e-3)
 
@@ -119,7 +123,7 @@ def test_a_compiled_step_is_the_step(data: ImageData, float32: None) -> None:
     recipe = replace(RECIPE, epochs=2)
     plain, compiled = step_of(recipe, data), step_of(replace(recipe, compile=True), data, cuda_graph)
     for one, other in zip(walk(plain, 1), walk(compiled, 1)):
-        torch.testing.assert_close(other, one, atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(other, one, **CLOSE)
 
 
 def test_four_at_once_are_what_each_is_alone(data: ImageData, float32: None) -> None:
@@ -128,7 +132,7 @@ def test_four_at_once_are_what_each_is_alone(data: ImageData, float32: None) -> 
     together = train_many([*recipes, replace(RECIPE, lr=1e30)], data=data, at_once=5, progress=False)
     assert isinstance(together.pop(), FloatingPointError)
     for one, other in zip(together, alone, strict=True):
-        torch.testing.assert_close(weights(one.model), weights(other.model), atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(weights(one.model), weights(other.model), **CLOSE)
         assert one.history[-1]["test_loss"] == pytest.approx(other.history[-1]["test_loss"], rel=1e-2)
 
 
@@ -137,7 +141,7 @@ def test_a_run_that_is_broken_off_goes_on(data: ImageData, tmp_path: Path, float
     with pytest.raises(KeyboardInterrupt):
         train(RECIPE, data=data, out=tmp_path, on_epoch=interrupt, progress=False)
     resumed = train(RECIPE, data=data, out=tmp_path, resume=True, progress=False)
-    torch.testing.assert_close(weights(resumed.model), weights(unbroken.model), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(weights(resumed.model), weights(unbroken.model), **CLOSE)
     about, *rows = read_history(tmp_path)
     assert len(about["sessions"]) == 2 and about["hardware"] == torch.cuda.get_device_name()
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4] and len(without_time(rows)) == 4

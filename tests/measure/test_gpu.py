@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -35,7 +36,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> gpu.Place:
     """Everything that takes minutes made tiny; three rows of the table are left."""
     monkeypatch.setattr(gpu, "TIMED", {"sprint": 2, "fast": 1, "colab": 1, "colab resnet20": 1})
     monkeypatch.setattr(gpu, "recipe_of", lambda name, seed: replace(TINY, seed=seed))
-    monkeypatch.setattr(gpu, "LOOPS", {"eager": {"compile": False}})
+    monkeypatch.setattr(gpu, "LOOPS", {"eager": gpu.Loop(), "2 at once": gpu.Loop(networks=2)})
     monkeypatch.setattr(gpu, "SPEED", replace(TINY, epochs=2))
     monkeypatch.setattr(gpu, "BATCH", 2)
     rows = {name: ablations.ROWS[name] for name in ("plain", "se_r4", "frozen")}
@@ -59,7 +60,7 @@ def test_a_dry_run_lists_the_steps_with_their_seconds_and_measures_nothing(
 def test_all_is_measured_once(place: gpu.Place, monkeypatch: pytest.MonkeyPatch) -> None:
     assert gpu.measure(place) == []
     runs = place.runs()
-    assert Counter(run["part"] for run in runs) == {"speed": 1, "sprint": 2, "fast": 1, "colab": 1, "colab resnet20": 1}
+    assert Counter(run["part"] for run in runs) == {"speed": 2, "sprint": 2, "fast": 1, "colab": 1, "colab resnet20": 1}
     for data in ("cifar10", "cifar100"):
         found = gpu.ablation_runs(place, data)
         assert Counter(run["row"] for run in found) == {"plain": 2, "se_r4": 2, "frozen": 2}
@@ -67,44 +68,43 @@ def test_all_is_measured_once(place: gpu.Place, monkeypatch: pytest.MonkeyPatch)
     for run in [*runs, *found]:
         assert set(run["about"]) == set(store.ABOUT) and run["about"]["command"] == "typed"
     assert gpu.left(place) == "Nothing is missing."
-    monkeypatch.setattr(gpu, "train", lambda *args, **options: pytest.fail("something is measured twice"))
+    monkeypatch.setattr(gpu, "train_many", lambda *args, **options: pytest.fail("something is measured twice"))
     assert gpu.measure(place) == []
 
 
 def test_nothing_is_begun_that_would_not_end_in_time(place: gpu.Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpu, "train", lambda *args, **options: pytest.fail("begun"))
+    monkeypatch.setattr(gpu, "train_many", lambda *args, **options: pytest.fail("begun"))
     assert gpu.measure(place, seconds=0) == []
     assert "sprint" in gpu.left(place) and not place.results.exists()
 
 
 def test_what_was_measured_says_how_long_the_next_will_take(place: gpu.Place) -> None:
     before = {task.name: task.seconds for task in gpu.recipe_tasks(place, ["sprint"])}
-    gpu.measure_recipe(place, gpu.recipe_tasks(place, ["sprint"])[0])
+    gpu.measure_recipes(place, gpu.recipe_tasks(place, ["sprint"])[:1])
     (task,) = gpu.recipe_tasks(place, ["sprint"])
     assert task.name == "seed 1" and task.seconds == place.runs()[0]["wall"] != before["seed 1"]
 
 
 def test_a_recipe_that_has_changed_is_measured_anew(place: gpu.Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    for task in gpu.recipe_tasks(place, ["fast"]):
-        gpu.measure_recipe(place, task)
+    gpu.measure_recipes(place, gpu.recipe_tasks(place, ["fast"]))
     assert gpu.recipe_tasks(place, ["fast"]) == []
     monkeypatch.setattr(gpu, "recipe_of", lambda name, seed: replace(TINY, seed=seed, lr=0.1))
-    (task,) = gpu.recipe_tasks(place, ["fast"])
-    place = replace(place, work=place.work / "anew")
-    gpu.measure_recipe(place, task)
+    gpu.measure_recipes(place, gpu.recipe_tasks(place, ["fast"]))
     assert gpu.recipe_tasks(place, ["fast"]) == []
     assert [run["about"]["recipe"]["lr"] for run in place.runs()] == [0.1], "the earlier one is replaced"
 
 
 def test_a_run_that_fails_does_not_cost_the_others(place: gpu.Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = gpu.train
+    real = gpu.train_many
 
-    def sometimes(recipe: Recipe, **options: Any) -> Any:
-        if recipe.model == "resnet8" and recipe.seed == 1:
-            raise FloatingPointError("the loss became nan")
-        return real(recipe, **options)
+    def sometimes(recipes: list[Recipe], *, on_run: Any = None, **options: Any) -> Any:
+        def told(index: int, run: Any) -> None:
+            wild = recipes[index].model == "resnet8" and recipes[index].seed == 1
+            on_run(index, FloatingPointError("the loss became nan") if wild else run)
 
-    monkeypatch.setattr(gpu, "train", sometimes)
+        return real(recipes, on_run=on_run and told, **options)
+
+    monkeypatch.setattr(gpu, "train_many", sometimes)
     failed = gpu.measure(place)
     assert failed == [f"ablations {data}, plain 1: the loss became nan" for data in ("cifar10", "cifar100")]
     assert Counter(run["row"] for run in gpu.ablation_runs(place, "cifar10")) == {"plain": 1, "se_r4": 2, "frozen": 2}
@@ -132,6 +132,33 @@ def test_pairs_are_added_until_the_interval_is_short(place: gpu.Place) -> None:
     assert gpu.ablation_tasks(place, "cifar10") == []
     invented(place, [0.002, 0.0025, 0.0015, 0.002])  # four would be short enough, too, but may be luck
     assert gpu.ablation_tasks(place, "cifar10")[0].name == "plain 4"
+    invented(place, [0.002, 0.002, 0.0015, 0.002, 0.002])
+    runs = gpu.ablation_runs(place, "cifar10")
+    store.keep_runs(
+        "ablations_full", [run for run in runs if run["seed"] < 2 or run["row"] == "plain"], folder=place.results
+    )
+    assert "plain 5" in {task.name for task in gpu.ablation_tasks(place, "cifar10")}, "two pairs are not five"
+
+
+def test_the_speed_of_networks_that_take_turns_is_that_of_all(
+    place: gpu.Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three networks whose epochs of 80 images take 2 seconds, all in the same 2; the first epoch is longer."""
+    history = [{"seconds": 9.0, "seconds_to_start": 7.0}, {"seconds": 2.0}, {"seconds": 2.0}]
+    runs = [SimpleNamespace(history=history)] * 3
+    monkeypatch.setattr(gpu, "LOOPS", {"3 at once": gpu.Loop(networks=3)})
+    monkeypatch.setattr(gpu, "train_many", lambda recipes, **options: runs[: len(recipes)])
+    assert gpu.measure_speeds(place, gpu.speed_tasks(place)) == []
+    (found,) = place.runs()
+    assert found["images_per_second"] == 3 * 80 / 2.0 and found["seconds_to_start"] == [7.0] * 3
+    assert found["about"]["settings"]["networks"] == found["about"]["processes"] == 3
+
+
+def test_as_many_as_fit_share_the_time() -> None:
+    tasks = [gpu.Task("x", str(k), seconds) for k, seconds in enumerate((5.0, 9.0, 5.0, 1.0, 1.0))]
+    assert [task.name for task in gpu.that_fit(tasks, 11.5, 16)] == ["0", "2", "3"]
+    assert [task.name for task in gpu.that_fit(tasks, 100.0, 2)] == ["0", "1"]
+    assert gpu.that_fit(tasks, 0.5, 16) == []
 
 
 def test_compiling_is_not_counted() -> None:
@@ -150,7 +177,7 @@ def test_it_goes_on_after_a_kill(tmp_path: Path, sent: signal.Signals) -> None:
         tiny = {TINY!r}
         gpu.recipe_of = lambda name, seed: replace(tiny, seed=seed)
         gpu.TIMED = {{"sprint": 8}}; gpu.LOOPS = {{}}
-        gpu.parts = lambda place: [(lambda: gpu.recipe_tasks(place, ["sprint"]), gpu.measure_recipe)]
+        gpu.parts = lambda place: [gpu.Part(lambda: gpu.recipe_tasks(place, ["sprint"]), gpu.measure_recipes)]
         gpu.load_data = None; gpu.Place.data = staticmethod(lambda name: procedural(16, 10))
         gpu.Place.__init__.__defaults__ = ("", gpu.Place.data, ablations.FULL)
         gpu.main(sys.argv[1:])

@@ -260,6 +260,24 @@ def test_page_is_accessible(visit: Callable[[str], Visit], name: str, theme: str
     assert visit(name).violations[theme] == []
 
 
+def test_paper_is_light(context: BrowserContext, site: Path) -> None:
+    page = context.new_page()
+    page.add_init_script("localStorage.mode = localStorage.theme = 'dark'")
+    page.goto((site / "02_squeeze.html").as_uri())
+    theme = """async () => {
+      await null; // the figure hears of it
+      return [document.documentElement.dataset.theme, document.querySelector("se-squeeze").getAttribute("theme")];
+    }"""
+    assert page.evaluate(theme) == ["dark", "dark"]
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate(theme) == ["light", "light"]
+    assert not page.locator(".bar").is_visible() and not page.locator("#contents").is_visible()
+    page.emulate_media(media="screen")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate(theme) == ["dark", "dark"]
+
+
 def test_the_search_finds_pages(context: BrowserContext, address: str) -> None:
     page = context.new_page()
     watch(page)

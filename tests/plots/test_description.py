@@ -94,6 +94,12 @@ def test_whole_numbers_can_be_measured_too() -> None:
     assert describe(figure, measured=True) == '  1: title "channel # of layer3.2"; x "half in # × #"; empty'
 
 
+def test_names_can_come_with_the_data() -> None:
+    figure = plots.new_figure(2.0)
+    figure.subplots().set(title="cats, 2 of 3", xlabel="gates of a cat")
+    assert describe(figure, names=["cat"]) == '  1: title "#s, 2 of 3"; x "gates of a #"; empty'
+
+
 def test_axes_that_are_alike_share_a_line() -> None:
     figure = plots.new_figure(2.0)
     for k, ax in enumerate(figure.subplots(1, 5)):

@@ -7,8 +7,8 @@ import pytest
 import torch
 from pictures import assert_sound
 
-from senet_edu import plots
-from senet_edu.analysis import class_means, pattern_similarity, summarize
+from senet_edu import analysis, plots
+from senet_edu.analysis import class_means, summarize
 from senet_edu.plots import Picture
 
 BLOCKS = [f"layer{stage}.{k}.se" for stage in (1, 2, 3) for k in (0, 1, 2)]
@@ -47,7 +47,17 @@ def test_classes_stand_in_the_order_of_the_first() -> None:
     line, dots = (line.get_ydata() for line in ax.lines if len(line.get_ydata()) == 3)
     np.testing.assert_allclose(line, [0.1, 0.5, 0.9])
     np.testing.assert_allclose(dots, [0.6, 0.3, 0.2])
-    assert "class 4 as a line in a band, class 2 as dots with bars" in picture.alt
+    (legend,) = picture.figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["class 4", "class 2"]
+
+
+def test_texts_hold_for_any_classes() -> None:
+    def drawn(classes: list[str]) -> list[str]:
+        means, s = {"layer1.0.se": torch.full((2, 4), 0.5)}, torch.rand(20, generator=torch.Generator().manual_seed(0))
+        within = plots.gates_within_classes(means, means, classes, chosen=[0, 1])
+        return [repr(within), repr(plots.channels_by_class({"channel 3": s}, torch.arange(20) % 2, classes))]
+
+    assert drawn(["cat", "striped disk"]) == drawn(["striped", "dog"])
 
 
 def test_depth_panels_show_the_summaries() -> None:
@@ -70,27 +80,10 @@ def test_depth_panels_show_the_summaries() -> None:
 LABELS = torch.arange(100) % 10
 
 
-def a_network(**changed: torch.Tensor) -> dict[str, torch.Tensor]:
+def a_network() -> dict[str, torch.Tensor]:
     """Gates `(100, 16)` of nine blocks, all of which follow the class a little."""
     by_class = torch.linspace(0.4, 0.5, 10)[LABELS][:, None]
-    gates = {block: by_class + 0.1 * torch.rand(100, 16) for block in BLOCKS}
-    return gates | {f"layer{name[1]}.{name[2]}.se": value for name, value in changed.items()}
-
-
-def test_observed_are_the_numbers_of_the_blocks_that_they_name() -> None:
-    gates = a_network(b30=torch.rand(100, 16), b31=torch.linspace(0, 1, 100)[:, None].expand(100, 16))
-    of = {block: summarize(s, LABELS) for block, s in gates.items()}
-    largest = {
-        field: [max(getattr(of[f"layer{stage}.{k}.se"], field) for k in range(3)) for stage in (1, 2, 3)]
-        for field in ("between", "within")
-    }
-    early, deeper, near_end, pattern, growth = plots.observed(gates, LABELS)
-    assert early == of["layer1.2.se"].between
-    assert deeper == largest["between"][2] / largest["between"][0]
-    assert near_end == of["layer3.1.se"].above == 0.05  # 0.9595 and more: 5 of 100
-    assert pattern == pattern_similarity(gates["layer3.2.se"], LABELS)
-    one, two, three = largest["within"]
-    assert growth == min(two / one, three / two)
+    return {block: by_class + 0.1 * torch.rand(100, 16) for block in BLOCKS}
 
 
 def test_observations_judge_the_first_network_by_the_limits() -> None:
@@ -98,7 +91,7 @@ def test_observations_judge_the_first_network_by_the_limits() -> None:
     table = plots.observations(networks)
     assert table.head == ("The paper saw", "We measure", "Limit", "ours", "control", "Holds?")
     assert [row[2] for row in table.rows] == ["< 0.05", "> 2", "> 0.5", "> 0.9", "> 1"]
-    numbers = plots.observed(*networks["ours"])
+    numbers = [one.value for one in analysis.observations(*networks["ours"])]
     assert [row[3] for row in table.rows] == [f"{number:.3f}" for number in numbers]
     for shift, first in ((1e-6, "yes"), (-1e-6, "no")):  # the first observation holds below its limit, others above
         verdicts = [row[-1] for row in plots.observations(networks, [n + shift for n in numbers]).rows]

@@ -41,6 +41,7 @@ def alone(data: ImageData) -> list[Run]:
 
 def assert_equal(found: list, expected: list[Run]) -> None:
     for one, other in zip(found, expected, strict=True):
+        assert isinstance(one, Run), repr(one)
         assert torch.equal(weights(one.model), weights(other.model)) and not one.model.training
         assert without_time(one.history) == without_time(other.history)
 

@@ -112,6 +112,7 @@ def test_every_entry_of_a_named_recipe_has_a_reason() -> None:
         default = Recipe()
         differ = {f.name for f in fields(Recipe) if getattr(named.recipe, f.name) != getattr(default, f.name)}
         assert set(named.why) == differ, name
+        assert named.measured.startswith("not measured") or "%" in named.measured
         create_model(named.recipe.model, **named.recipe.model_options)
 
 

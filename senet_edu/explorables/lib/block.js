@@ -1,7 +1,7 @@
 /* The excitation of an SE block on one picture, and the way back through it.
 
    Around it stand the passes over maps: the squeeze z = mean of u (equation 2) before, the rescale s · u (equation 4)
-   behind. Going back, the rescale gives ds = Σ dx̃ · u, this module makes dz of it, and u gets du = dx̃ · s + dz / (H W). */
+   behind. Going back, the rescale gives ds = Σ dx̃ · u, this module makes dz of it, and u gets dx̃ · s + dz / (H W). */
 
 export function seBlock() {
   /** The gate: of the logits; and from its own gradient to that of the logits. */

@@ -177,10 +177,12 @@ export const pixels = (canvas, values, columns, color) => {
   canvas.getContext("2d").putImageData(image, 0, 0);
 };
 
-/** Call `draw` at most once a frame, however often the returned function is called. */
+/** Call `draw` at most once a frame, however often the returned function is called. For paper, which has no frames, at
+    once. */
 export const frame = (draw) => {
   let asked = false;
   return () => {
+    if (printing) return draw();
     if (asked) return;
     asked = true;
     requestAnimationFrame(() => {

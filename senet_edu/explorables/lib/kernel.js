@@ -1,14 +1,15 @@
 /* The arithmetic of the networks in the page: convolutions, forward and backward, and passes over maps.
 
-   Each kernel is there twice: in JavaScript, to read and for where there is nothing else, and in WebAssembly with vectors
-   of four, made for one shape when it is needed; about twelve times as fast. Both compute the same sums in another order.
+   Each kernel is there twice: in JavaScript, to read and for where there is nothing else, and in WebAssembly with
+   vectors of four, made for one shape when it is needed; about twelve times as fast. Both compute the same sums in
+   another order.
 
-   A map (side x side pixels) lies in memory pixel by pixel, the channels of a pixel side by side, and has a border of zeros
-   one pixel wide. Channels are filled up with zeros to a multiple of four; they stay zero in maps, weights and gradients.
-   All places count numbers.
+   A map (side x side pixels) lies in memory pixel by pixel, the channels of a pixel side by side, and has a border of
+   zeros one pixel wide. Channels are filled up with zeros to a multiple of four; they stay zero in maps, weights and
+   gradients. All places count numbers.
 
      const machine = seKernel(seAssembler())();
-     const x = machine.map(32, 4), y = machine.map(32, 16); // {at: the border's first number, inside: the first pixel's}
+     const x = machine.map(32, 4), y = machine.map(32, 16); // {at: the border's first number, inside: a pixel's}
      const weights = machine.place(9 * 3 * 16), bias = machine.place(16);
      const conv = machine.want("conv", { side: 32, inputs: 3, stored: 4, outputs: 16, relu: true });
      machine.open(); // now the memory is there, machine.m, and the kernels
@@ -18,7 +19,7 @@ export function seKernel(assembler) {
   const { range, get, set, move, loop, load, splat, store, add, mul, larger, greater, and, zero, shuffle } = assembler;
   const { accumulate, define, assemble } = assembler;
 
-  /** V vectors in pairs and perhaps a last one alone: [first, how many]. Eight sums or so at a time fit the registers. */
+  /** V vectors in pairs and perhaps a last one alone: [first, how many]. Some eight sums at a time fit registers. */
   const split = (V) => range(Math.ceil(V / 2)).map((i) => [2 * i, Math.min(2, V - 2 * i)]);
   const most = (candidates, n) => candidates.find((k) => n % k === 0);
   const bytes = 4,
@@ -126,8 +127,8 @@ export function seKernel(assembler) {
         }),
     },
 
-    /* A convolution to three channels, stored as four: y = x * w + b. w [tap][3 outputs][input]: here the inputs are the
-       vectors. */
+    /* A convolution to three channels, stored as four: y = x * w + b. w [tap][3 outputs][input]: here the inputs are
+       the vectors. */
     three: {
       plain:
         (m, { side, stored }) =>
@@ -155,7 +156,8 @@ export function seKernel(assembler) {
             sum = (p, o) => v[3 * p + o],
             weight = v[6],
             pixel = [v[7], v[8]];
-          const halfway = (a, c) => add(shuffle(a, c, 0, 4, 1, 5), shuffle(a, c, 2, 6, 3, 7)); // to the sums of a and of c
+          // to the sums of a and of c
+          const halfway = (a, c) => add(shuffle(a, c, 0, 4, 1, 5), shuffle(a, c, 2, 6, 3, 7));
           const across = (p) => [
             set(weight, halfway(get(sum(p, 0)), get(sum(p, 1)))),
             set(pixel[0], halfway(get(sum(p, 2)), zero)),
@@ -208,9 +210,9 @@ export function seKernel(assembler) {
         }),
     },
 
-    /* The gradient of a convolution's weights: g[tap][i][k] += Σ a[pixel + tap][i] · b[pixel][k] over the side x side pixels
-       of b. a: the map that was convolved, `inputs` of `stored` channels count; b: the gradient of the result, k of `outputs`.
-       `shifted: "b"`: the taps move over b instead, for weights [tap][output][input] of "three". */
+    /* The gradient of a convolution's weights: g[tap][i][k] += Σ a[pixel + tap][i] · b[pixel][k] over the pixels of b.
+       a: the map that was convolved, `inputs` of `stored` channels count; b: the gradient of the result, side x side,
+       k of `outputs`. `shifted: "b"`: the taps move over b instead, for weights [tap][output][input] of "three". */
     outer: {
       plain:
         (m, { side, inputs, stored, outputs, stride = 1, shifted = "a" }) =>
@@ -273,7 +275,7 @@ export function seKernel(assembler) {
               ),
               sums((s, o) => store(g, o, get(s))),
             ];
-            // Around it loops over inputs, the columns and the rows of the taps, and the pixels, each with its steps of a, b, g.
+            // Around it loops over inputs, columns and rows of the taps, and pixels, each with its steps of a, b, g.
             const tap = (step) => (shifted === "a" ? [step * sa, 0] : [0, step * sb]);
             const around = [
               [n0, inputs / taken, [bytes * taken, 0], taken * sb],
@@ -328,7 +330,7 @@ export function seKernel(assembler) {
           each: ([u, x, y], v, k, at) => store(y, at, larger(add(mul(load(u, at), get(v[k])), load(x, at)), zero)),
         }),
     },
-    /** Back through the ReLU: d = 0 where y is not above 0; and list = Σ d · u, the gradient of what u was scaled by. */
+    /** Back through the ReLU: d = 0 where y is not above 0; and list = Σ d · u, the gradient of u's factor. */
     mask: {
       plain: (m, shape) => (d, y, u, list) => {
         m.fill(0, list, list + shape.channels);

@@ -1,10 +1,11 @@
-/* The pad of the lamp: x is its hue, y its strength, white at the top. For the keyboard it is two sliders in a group. */
+/* The pad of the lamp: x is its hue, y its strength, white at the top. For the keyboard it is two sliders. */
 import { clamp, colors, h } from "./core.js";
 import { color, lampInWords } from "./lamp_words.js";
 
 const MARGIN = 0.2; // of the height, above white and below the strongest: room for the handle
 
-/** An element with `value`, { hue, strength }, and `rgb`. `input(done)`: the reader has moved it, done at a gesture's end. */
+/** An element with `value`, { hue, strength }, and `rgb`. `input(done)`: the reader has moved it,
+    done at a gesture's end. */
 export const pad = ({ value, input }) => {
   let { hue, strength } = value;
   let exact = null; // three numbers that lie on no point of the pad
@@ -22,7 +23,8 @@ export const pad = ({ value, input }) => {
   const rgb = () => exact ?? color(hue, strength);
   const show = () => {
     const [x, y] = [hue / 360, MARGIN + (1 - 2 * MARGIN) * strength];
-    handle.style.cssText = `left: ${100 * x}%; top: ${100 * y}%; background: ${colors.css(rgb().map((v) => Math.round(255 * v)))}`;
+    const light = colors.css(rgb().map((v) => Math.round(255 * v)));
+    handle.style.cssText = `left: ${100 * x}%; top: ${100 * y}%; background: ${light}`;
     const words = lampInWords(hue, strength, rgb());
     sliders[0].setAttribute("aria-valuenow", Math.round(hue));
     sliders[1].setAttribute("aria-valuenow", strength.toFixed(2));

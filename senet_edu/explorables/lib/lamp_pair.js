@@ -3,7 +3,8 @@ import { KEPT, trainee } from "./lamp_worker.js";
 
 const PACE = 80; // steps a second at most, so that there is something to see
 const LEAD = 12; // steps that one network may be ahead of the other
-const LIMIT = 60; // seconds; then it stops with what it has
+const LIMIT = 60; // seconds; then it stops with what it has, unless the reader has asked for so many steps
+const BLOWN = 10; // a loss that no training comes back from
 
 /** options: what the reader chose; `changed(what)`: "step", "done", "blown". */
 export const pair = (options, changed) => {
@@ -64,7 +65,7 @@ export const pair = (options, changed) => {
   };
   const tick = () => {
     const paced = options.pace ? Math.ceil(both.seconds * PACE) : Number.POSITIVE_INFINITY;
-    if (both.seconds > LIMIT && both.steps >= KEPT) return finish(both.steps);
+    if (!options.patient && both.seconds > LIMIT && both.steps >= KEPT) return finish(both.steps);
     allow(Math.min(options.steps, paced, both.steps + LEAD));
     timer = setTimeout(tick, 40);
   };
@@ -77,7 +78,7 @@ export const pair = (options, changed) => {
     nets[name].onlosses = (_, losses) => {
       if (!open) return;
       runs[name].push(...losses);
-      if (losses.some((loss) => !Number.isFinite(loss))) {
+      if (losses.some((loss) => !(loss < BLOWN))) {
         both.pause();
         both.blown = true;
         return changed("blown");

@@ -1,5 +1,5 @@
-/* The panels of the lamp's figure: learning curves, gates, the fan of gates against the lamp. Each returns an element with
-   `draw(…)`; sizes are in px. */
+/* The panels of the lamp's figure: learning curves, gates, the fan of gates against the lamp. Each returns an element
+   with `draw(…)`; sizes are in px. */
 import { clamp, colors, h, number, svg } from "./core.js";
 
 const text = (x, y, content, attributes = {}) => svg("text", { x, y, ...attributes }, content);
@@ -59,9 +59,24 @@ export const curves = ({ seek }) => {
   });
 
   /** runs: { plain, se } and perhaps `past`, lists of losses; errors: what the labels say; marks: [{ error, name }]. */
-  picture.draw = ({ width, height, narrow, total, runs, past, ends, shown, baselines, replaced, scrub, alt }) => {
+  picture.draw = ({
+    width,
+    height,
+    narrow,
+    total,
+    runs,
+    past,
+    ends,
+    shown,
+    baselines,
+    replaced,
+    scrub,
+    exact,
+    compact,
+    alt,
+  }) => {
     const left = 30,
-      right = width - (narrow ? 96 : 122),
+      right = width - (compact ? 66 : narrow ? 102 : 122),
       bottom = height - 20,
       top = 8;
     const x = (step) => left + ((right - left) * step) / total;
@@ -69,16 +84,21 @@ export const curves = ({ seek }) => {
     const steps = Math.max(runs.plain.length, runs.se.length),
       last = Math.min(runs.plain.length, runs.se.length);
     frame = { left, right, total, last, shown, scrub };
-    const now = shown ?? steps;
+    const now = shown ?? (steps || total);
     const parts = [];
     for (const value of [0, 0.1, 0.2, 0.3]) {
       parts.push(line(left, y(value), right, y(value), { stroke: "var(--faint)" }));
       parts.push(text(left - 6, y(value) + 4, value ? number(value, 1) : "0", { class: "s", "text-anchor": "end" }));
     }
     const labels = [];
-    for (const { name, error, dash } of baselines) {
+    for (const { name, short, error, dash } of baselines) {
       parts.push(line(left, y(error), right, y(error), { stroke: "var(--soft)", "stroke-dasharray": dash }));
-      labels.push({ y: y(error), x: right + 7, words: `${name} ${number(error, 2)}`, kind: "s" });
+      labels.push({
+        y: y(error),
+        x: right + 7,
+        words: `${compact ? short : name} ${number(error, 2)}`,
+        kind: "s",
+      });
     }
     const path = (losses, attributes) => {
       const points = smooth(losses).map((v, i) => `${i ? "L" : "M"}${fix(x(i + 1))} ${fix(y(v))}`);
@@ -92,11 +112,12 @@ export const curves = ({ seek }) => {
     for (const [name, stroke, thick, r, kind] of lines) {
       path(runs[name], { stroke, "stroke-width": thick });
       const value = ends[name];
-      if (value === undefined || !runs[name].length) continue;
-      const at = Math.min(now, runs[name].length);
+      if (value === undefined) continue;
+      const at = runs[name].length ? Math.min(now, runs[name].length) : total; // trained before: no curve, an end
       parts.push(svg("circle", { cx: x(at), cy: y(value), r, fill: stroke }));
-      const words = `${name === "se" ? "with SE" : "plain"} ${number(value, scrub ? 3 : 2)}`;
-      labels.push({ y: y(value), x: scrub ? right + 8 : x(at) + 8, words, kind });
+      const whose = name === "plain" ? name : compact ? "SE" : "with SE";
+      const words = `${whose} ${number(value, exact && !compact ? 3 : 2)}`;
+      labels.push({ y: y(value), x: exact ? right + 8 : x(at) + 8, words, kind });
     }
     if (shown !== null)
       parts.push(line(x(shown), top, x(shown), bottom, { stroke: "var(--ink)", "stroke-dasharray": "2 2" }));
@@ -107,13 +128,19 @@ export const curves = ({ seek }) => {
       parts.push(
         svg("circle", { cx: x(now), cy: then, r: 4.5, fill: "var(--card)", stroke: "var(--ink)", "stroke-width": 2 }),
       );
-      labels.push({ y: then, x: right + 8, words: `${replaced.name} ${number(replaced.error, 3)}`, kind: "b" });
+      labels.push({
+        y: then,
+        x: right + 8,
+        words: `${replaced.name} ${number(replaced.error, compact ? 2 : 3)}`,
+        kind: "b",
+      });
     }
     const beside = (side) => labels.filter((label) => label.x >= right === side);
     for (const group of [beside(true), beside(false)])
       for (const { at, x: place, words, kind } of apart(group, narrow ? 13 : 14, bottom))
         parts.push(text(place, at + 4, words, { class: kind }));
-    if (!steps) parts.push(text(left + 14, y(0.105), "Your training is drawn here.", { class: "s hint" }));
+    if (!steps && !exact && !compact)
+      parts.push(text(left + 14, y(0.105), "Your training is drawn here.", { class: "s hint" }));
     if (past) parts.push(text(right - 4, top + 10, `thin: ${past.name}`, { class: "s", "text-anchor": "end" }));
     parts.push(
       text(left, height - 4, "step 0", { class: "s" }),
@@ -252,7 +279,7 @@ export const bars = ({ pick }) => {
 export const fan = () => {
   const chart = svg("svg", { "aria-hidden": "true" });
   const picture = h("div", { role: "img" }, chart);
-  /** lamps: of the probes; lists: the gates of each probe, flat; ring: an index; here: { lamp, gate } of the picture. */
+  /** lamps: of the probes; lists: the gates of each, flat; ring: an index; here: { lamp, gate } of the picture. */
   picture.draw = ({ width, height, lamps, lists, ring, channel, here, alt }) => {
     const left = 24,
       right = width - 6,

@@ -1,4 +1,5 @@
-/* What the lamp's figure says. Every sentence with a claim is chosen by the numbers that it is about. `**bold**` is bold. */
+/* What the lamp's figure says. Every sentence with a claim is chosen by the numbers that it is about;
+   `**bold**` is bold. */
 import { number } from "./core.js";
 
 const off = (error) => number(error, 3);
@@ -40,7 +41,10 @@ export const instruction = ({ phase, parted, steps, gates, photo, worse, shown, 
     return worse ? `${seen} Things with a color of their own fool the one with SE.` : seen;
   }
   if (phase === "rest")
-    return "The same tiles look different under every lamp. Drag the lamp. Then press **Train**: two networks learn to give the tiles back as they are in white light.";
+    return [
+      "The same tiles look different under every lamp. Drag the lamp. Then press **Train**:",
+      "two networks learn to give the tiles back as they are in white light.",
+    ].join(" ");
   if (gates === "frozen")
     return "Every picture now gets the **mean gates**. Drag the lamp: the network no longer notices.";
   if (gates === "other") return "This picture now gets the gates of the small one, which was made for another lamp.";
@@ -99,9 +103,10 @@ export const verdict = ({
   return `With SE the error is **${off(se)}**, without **${off(plain)}**.${se < gray ? cures : follow}`;
 };
 
+const GUESSES = { plain: "plain", se: "with SE", same: "no difference" };
 /** What came of the reader's guess. */
 export const guessed = (guess, plain, se) =>
-  `You guessed *${{ plain: "plain", se: "with SE", same: "no difference" }[guess]}*. It came out ${off(plain)} to ${off(se)}.`;
+  `You guessed *${GUESSES[guess]}*. It came out ${off(plain)} to ${off(se)}.`;
 
 /** Where one picture says the opposite of many. */
 export const onThisPicture = (here, plain, se) =>
@@ -111,6 +116,7 @@ export const onThisPicture = (here, plain, se) =>
 export const status = ({ phase, steps, total, speed, seconds, seed, batch }) => {
   const rate = seconds > 0.2 ? ` · ${Math.round((batch * steps) / seconds / 10) * 10} pictures a second` : "";
   const comma = rate.replace(/(\d)(\d{3}) /, "$1,$2 ");
+  if (phase === "done" && !steps) return `trained before: ${total} steps · seed ${seed}`;
   if (phase === "done")
     return seconds
       ? `${steps} steps in ${number(seconds, 1)} s · seed ${seed}${comma}`

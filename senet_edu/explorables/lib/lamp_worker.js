@@ -65,7 +65,7 @@ export const serve = (post, { network, held, TEST, PROBES }, keptEvery, later, s
     while (net.step < limit && (!losses.length || performance.now() - start < slice)) {
       losses.push(net.train());
       if (net.step % keptEvery === 0) kept.set(net.step, net.keep());
-      if (!Number.isFinite(losses.at(-1))) limit = net.step;
+      if (!Number.isFinite(losses.at(-1))) limit = net.step; // it would only get worse
     }
     running = net.step < limit;
     if (losses.length) post({ step: net.step, losses });

@@ -10,7 +10,7 @@ export function seLayers({ excite, back }) {
     return { ...machine.map(side, padded), count: channels, d: training ? machine.map(side, padded) : null };
   };
 
-  /** Parameters of a network in one run of numbers, and their gradients in another, so that an optimizer sees two lists.
+  /** Parameters of a network in one run of numbers, their gradients in another, so that an optimizer sees two lists.
       `order` says where each number of PyTorch's tensor lies; the others of `size` are padding and stay zero. */
   const parameters = (machine) => {
     const list = [];
@@ -50,7 +50,7 @@ export function seLayers({ excite, back }) {
     });
   };
 
-  /** A 3 x 3 convolution from one map to another; the result to three channels has a kernel of its own. `relu`: fused. */
+  /** A 3 x 3 convolution from one map to another; that to three channels has a kernel of its own. `relu`: fused. */
   const convolution = (machine, all, name, from, to, { relu = false } = {}) => {
     const { side } = to,
       stored = from.channels,

@@ -1,7 +1,8 @@
-/* What training needs beside layers: losses with their gradients, optimizers, and the rate of one cycle. As PyTorch's. */
+/* What training needs beside layers, as PyTorch has it: losses with their gradients, optimizers, one cycle of rates. */
 
 export function seTrain() {
-  /** Mean absolute error of three channels against `target` (pixel by pixel), times `weight`. The gradient goes to out.d. */
+  /** Mean absolute error of three channels against `target` (pixel by pixel), times `weight`; its gradient goes to
+      out.d. */
   const absoluteError = (m, out, target, weight) => {
     const { side, channels, inside } = out,
       scale = weight / (3 * side * side);

@@ -1,0 +1,105 @@
+"""Every figure of the chapters as it is stored, on a phone, on paper, and in high contrast."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import execute_notebooks
+import pytest
+from browser import drawn
+
+BOOK = Path(__file__).resolve().parents[2] / "book"
+WEIGHTS = re.compile(r'<script type="application/json" data-se-network.*?</script>', re.DOTALL)
+
+
+def figures() -> Iterator[tuple[str, str]]:
+    """Name and HTML of each figure that a chapter shows."""
+    for path in sorted(BOOK.glob("*.ipynb")):
+        for cell in execute_notebooks.read(path).cells:
+            for output in cell.get("outputs", []):
+                html = output.get("data", {}).get("text/html", "")
+                if match := re.match(r"<se-([a-z-]+)", html):
+                    yield match[1], html
+
+
+FIGURES = dict(figures())
+every_figure = pytest.mark.parametrize("name", FIGURES)
+
+# What can be pressed, pulled or chosen, and is smaller than a finger needs. A mark of a denser group is no target by
+# itself: the group takes the nearest. A radio or a box counts with its label.
+SMALL = """(tag) => {
+  const root = document.querySelector(tag).shadowRoot;
+  const small = [];
+  for (const one of root.querySelectorAll("button, select, summary, a, input, [role=button], [role=spinbutton]")) {
+    const target = /radio|checkbox/.test(one.type) ? one.closest("label, tr") ?? one : one;
+    const { width, height } = target.getBoundingClientRect();
+    if (target.checkVisibility() && width > 1 && (width < 23.9 || height < 23.9))
+      small.push(`${Math.round(width)} x ${Math.round(height)}: ${target.outerHTML.slice(0, 140)}`);
+  }
+  return small;
+}"""
+TINY = """(tag) => {
+  const root = document.querySelector(tag).shadowRoot;
+  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+  const tiny = [];
+  for (let node; (node = walker.nextNode()); ) {
+    const parent = node.parentElement;
+    if (!node.data.trim() || !parent || /style|script|sup|sub/i.test(parent.localName)) continue;
+    const range = document.createRange();
+    range.selectNode(node);
+    const { width } = range.getBoundingClientRect();
+    const size = parseFloat(getComputedStyle(parent).fontSize);
+    if (width > 1 && size < 12) tiny.push(`${size} px: ${node.data.trim().slice(0, 40)}`);
+  }
+  return tiny;
+}"""
+
+
+@every_figure
+def test_on_a_phone_it_fits_and_a_finger_finds_everything(figure_page: Callable, name: str) -> None:
+    page = figure_page(FIGURES[name], width=360, has_touch=True)
+    drawn(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.evaluate(SMALL, f"se-{name}") == []
+    assert page.evaluate(TINY, f"se-{name}") == []
+    page.set_viewport_size({"width": 320, "height": 700})
+    drawn(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+CHOSEN = """(tag) => {
+  const root = document.querySelector(tag).shadowRoot;
+  const chosen = [...root.querySelectorAll(".options label:has(:checked), button[aria-pressed=true]")];
+  const shown = chosen.filter((one) => one.checkVisibility());
+  return shown.map((one) => [getComputedStyle(one).outlineStyle, parseFloat(getComputedStyle(one).outlineWidth)]);
+}"""
+
+
+@every_figure
+def test_in_forced_colors_what_is_chosen_can_be_seen(figure_page: Callable, axe: Callable, name: str) -> None:
+    page = figure_page(FIGURES[name], forced_colors="active")
+    drawn(page)
+    for style, width in page.evaluate(CHOSEN, f"se-{name}"):
+        assert style == "solid" and width >= 2
+    kept = "[...document.querySelector(tag).shadowRoot.querySelectorAll('canvas')].filter((c) => c.checkVisibility())"
+    kept = f"tag => {kept}.map((c) => getComputedStyle(c).forcedColorAdjust)"
+    assert set(page.evaluate(kept, f"se-{name}")) <= {"none"}
+
+
+CONTROLS = """(tag) => [...document.querySelector(tag).shadowRoot.querySelectorAll("button, select, input[type=range]")]
+  .filter((one) => one.checkVisibility()).map((one) => one.outerHTML.slice(0, 140))"""
+
+
+@every_figure
+def test_on_paper_there_is_nothing_to_press(figure_page: Callable, name: str) -> None:
+    page = figure_page(FIGURES[name], dark=True)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    drawn(page)
+    host = page.locator(f"se-{name}").first
+    assert host.get_attribute("theme") == "light"
+    assert page.evaluate(CONTROLS, f"se-{name}") == []
+    adjust = "e => [getComputedStyle(e).breakInside, getComputedStyle(e).printColorAdjust]"
+    assert host.evaluate(adjust) == ["avoid", "exact"]

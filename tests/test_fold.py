@@ -1,0 +1,151 @@
+"""Constant gates folded into the layers beside them."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+import torchvision.models as tv
+from torch import Tensor, nn
+
+from senet_edu import SEBlock, create_model, insert_se, load_pretrained, override_gates, record_gates
+from senet_edu.fold import fold_gates
+from senet_edu.gates import find_gates
+
+
+@torch.no_grad()
+def lively(model: nn.Module, x: Tensor) -> nn.Module:
+    """Batch norms with the statistics of x, scales of both signs, and no residual that is zero."""
+    generator = torch.Generator().manual_seed(1)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0
+            module.weight.uniform_(-1.5, 1.5, generator=generator)
+            module.bias.uniform_(-0.5, 0.5, generator=generator)
+    model.train()(x)
+    return model.eval()
+
+
+def means(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
+    with torch.no_grad(), record_gates(model) as gates:
+        model(x)
+    return {name: s.mean(0) for name, s in gates.items()}
+
+
+BUILDERS = {
+    "se_resnet20": (lambda: load_pretrained("se_resnet20"), 32, ".bn2"),
+    "pre": (lambda: create_model("se_resnet8", placement="pre"), 32, ".conv1"),
+    "3x3": (lambda: create_model("se_resnet164", placement="3x3", stages=[3]), 32, ".bn2"),
+    "inserted": (lambda: insert_se(tv.resnet18(), "**.bn2", input_size=(3, 64, 64)), 64, ".bn2"),
+    "torchvision, hard-swish between": (tv.mobilenet_v3_small, 64, ""),  # in its first block there is a ReLU
+    "torchvision, SiLU between": (tv.efficientnet_b0, 64, ".0"),
+    "torchvision, ReLU between": (tv.regnet_y_400mf, 64, ".1"),
+}
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_a_folded_network_answers_as_with_constant_gates(name: str) -> None:
+    build, size, layer = BUILDERS[name]
+    x = torch.randn(4, 3, size, size)
+    model = build() if name == "se_resnet20" else lively(build(), x)
+    constants = means(model, x)
+    with torch.no_grad():
+        plain = model(x)
+        with override_gates(model, constants):
+            expected = model(x)
+        modes = [module.training for module in model.modules()]
+        folding = fold_gates(model, x)
+        assert folding.kept == {} and set(folding.folded) == set(constants) and find_gates(model) == {}
+        assert not model.training and not any(modes)
+        torch.testing.assert_close(model(x), expected, rtol=1e-3, atol=1e-4 * expected.abs().max().item())
+    assert folding.error == pytest.approx(((model(x) - plain).norm() / plain.norm()).item(), rel=1e-4)
+    assert all(where.endswith(layer) for where in folding.folded.values()), folding.folded
+    assert all(model.get_submodule(where) for where in folding.folded.values())
+    assert set(folding.spread) == set(constants)
+
+
+def test_gates_that_are_constant_cost_nothing() -> None:
+    torch.manual_seed(0)
+    model = insert_se(create_model("resnet8").eval(), "layer*.0.bn2", input_size=(3, 32, 32), start="identity")
+    x = torch.randn(4, 3, 32, 32)
+    before = model(x)
+    folding = fold_gates(model, x, spread=0.01)
+    assert folding.error < 1e-6 and len(folding.folded) == 3
+    torch.testing.assert_close(model(x), before)
+
+
+def test_given_constants_and_a_limit() -> None:
+    model, x = load_pretrained("se_resnet20"), torch.randn(8, 3, 32, 32)
+    twin = copy.deepcopy(model)
+    half = {"layer3.2.se": torch.full((64,), 0.5)}
+    folding = fold_gates(model, x, gates=half)
+    assert list(folding.folded) == ["layer3.2.se"] and set(folding.kept.values()) == {"its gates were not given"}
+    with torch.no_grad(), override_gates(twin, half):
+        torch.testing.assert_close(model(x), twin(x), rtol=1e-4, atol=1e-5)
+
+    limited = fold_gates(twin, x, spread=0.1)
+    assert limited.folded and limited.kept
+    assert all(limited.spread[name] <= 0.1 for name in limited.folded)
+    assert all(limited.spread[name] > 0.1 and "vary by" in why for name, why in limited.kept.items())
+
+
+class Awkward(nn.Module):
+    """What the block reads is read by others too, or there is nothing beside it, or it has a gate for each pixel."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.conv, self.se, self.last = nn.Conv2d(3, 6, 1), SEBlock(6, 2, bias=True), nn.Conv2d(6, 4, 1)
+        self.never = SEBlock(6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        u = self.conv(x) if self.kind == "shared" else self.conv(x).sigmoid()
+        y = self.se(u)
+        y = y + u if self.kind == "shared" else y.exp()
+        return self.last(y)
+
+
+@pytest.mark.parametrize("kind", ["shared", "nothing"])
+def test_a_block_that_cannot_be_folded_is_kept_and_nothing_is_changed(kind: str) -> None:
+    torch.manual_seed(0)
+    model, x = Awkward(kind), torch.randn(4, 3, 5, 5)
+    before = model(x)
+    folding = fold_gates(model, x)
+    assert folding.kept == {"se": "no layer beside it can take its gates", "never": "it is not called"}
+    assert folding.error == 0 and torch.equal(model(x), before)
+
+
+def test_gates_for_each_pixel_are_kept() -> None:
+    model = create_model("se_resnet8", attention="no_squeeze")
+    kept = fold_gates(model, torch.randn(2, 3, 32, 32)).kept
+    assert len(kept) == 3 and all("not one for each channel" in why for why in kept.values())
+
+
+def test_a_negative_gate_does_not_pass_a_relu() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 6, 1), nn.ReLU(), SEBlock(6, 2, gate="tanh", bias=True), nn.Conv2d(6, 4, 1))
+    model[2].fc2.bias.data = torch.tensor([-1.0, 1.0, -1.0, 1.0, 1.0, 1.0])
+    x = torch.randn(4, 3, 5, 5)
+    with torch.no_grad(), override_gates(model, means(model, x)):
+        expected = model(x)
+    assert fold_gates(model, x).folded == {"2": "3"}
+    torch.testing.assert_close(model(x), expected)
+
+
+def test_convolutions_with_groups_behind() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 6, 1), nn.SiLU(), SEBlock(6, 2), nn.Conv2d(6, 12, 3, groups=3))
+    x = torch.randn(4, 3, 5, 5)
+    with torch.no_grad(), override_gates(model, means(model, x)):
+        expected = model(x)
+    assert fold_gates(model, x).folded == {"2": "3"}
+    torch.testing.assert_close(model(x), expected)
+
+
+def test_errors() -> None:
+    x = torch.randn(2, 3, 32, 32)
+    with pytest.raises(ValueError, match="ResNet has no SE block"):
+        fold_gates(create_model("resnet8"), x)
+    with pytest.raises(ValueError, match="gates names 'layer9', not a block that is called: layer1.0.se"):
+        fold_gates(create_model("se_resnet8"), x, gates={"layer9": torch.ones(3)})
