@@ -8,7 +8,8 @@
 Cell ids, timestamps, widget state and kernel versions differ from run to run and are taken out or made regular, so that
 executing an unchanged notebook again changes no byte. Alt text goes where the book's renderer looks for it. Of a figure
 that moves, element and data stay; its script is added by whoever shows it, so that no chapter changes with a script.
-Of its metadata, a plot keeps its size and its twin for dark pages.
+Of its metadata, a plot keeps its size and its twin for dark pages. Links to other chapters become addresses of the
+published book, which hold in any copy of a notebook, and cells that the book folds are folded in JupyterLab and Colab.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import time
 from pathlib import Path
 
 import nbformat
+import yaml
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
@@ -31,8 +33,13 @@ KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 CELL_SECONDS = 600  # after which a cell counts as hung
 START_SECONDS = 180  # and a kernel
 
+CONFIG = yaml.safe_load((BOOK.parent / "_config.yml").read_text(encoding="utf-8"))
+PUBLISHED = CONFIG["sphinx"]["config"]["html_baseurl"]
+# A link to another chapter, by its file: dead in a copy of the notebook that lies elsewhere, in Drive for one.
+CHAPTER_LINK = re.compile(r"\]\((?:\./)?(\w+)\.(?:ipynb|html|md)(#[^)\s]*)?\)")
+HIDDEN = "hide-input"  # folded in the book; JupyterLab and Colab have marks of their own for it
 NOTEBOOK_METADATA = ("accelerator", "kernelspec", "language_info")  # `accelerator` asks Colab for a GPU
-CELL_METADATA = ("mystnb", "tags")
+CELL_METADATA = ("cellView", "jupyter", "mystnb", "tags")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 OUTPUT_METADATA = ("image/png", "dark")  # the size of a figure, and the figure for dark pages
 HTML = "text/html"
@@ -85,7 +92,10 @@ def normalize(notebook: NotebookNode) -> NotebookNode:
     for index, cell in enumerate(notebook.cells):
         cell.id = f"cell-{index:03d}"
         cell.metadata = NotebookNode({key: value for key, value in cell.metadata.items() if key in CELL_METADATA})
+        if cell.cell_type == "markdown":
+            cell.source = CHAPTER_LINK.sub(rf"]({PUBLISHED}\1.html\2)", cell.source)
         if cell.cell_type == "code":
+            fold(cell)
             cell.outputs = normalize_outputs(cell.outputs, compared="nbval-ignore-output" not in tags(cell))
             set_alt(cell, index)
     return notebook
@@ -93,6 +103,14 @@ def normalize(notebook: NotebookNode) -> NotebookNode:
 
 def tags(cell: NotebookNode) -> list[str]:
     return cell.metadata.get("tags", [])
+
+
+def fold(cell: NotebookNode) -> None:
+    """Fold a cell that the book folds in JupyterLab (`source_hidden`) and Colab (`cellView`), and no other."""
+    for key in ("jupyter", "cellView"):
+        cell.metadata.pop(key, None)
+    if HIDDEN in tags(cell):
+        cell.metadata.update({"jupyter": {"source_hidden": True}, "cellView": "form"})
 
 
 def normalize_outputs(outputs: list[NotebookNode], compared: bool) -> list[NotebookNode]:

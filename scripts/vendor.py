@@ -3,8 +3,7 @@
     python scripts/vendor.py            # fetch them again, from npm; stops where a hash is not that of vendor.sha256
     python scripts/vendor.py --renew    # after changing a version or a list below: write the new files and hashes
 
-KaTeX draws the equations, in a third of MathJax's bytes. Font Awesome's icons are those of the theme, which would load
-all 2,000 (540 KB compressed) for the 17 that its pages show. axe-core looks for what a screen reader trips over.
+KaTeX draws the equations, in a third of MathJax's bytes. axe-core looks for what a screen reader trips over.
 What is fetched is committed, each beside its license. The hashes can also be checked by `sha256sum -c vendor.sha256`.
 """
 
@@ -12,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import re
 import subprocess
 import tarfile
@@ -37,33 +35,6 @@ COPIED = {
     },
 }
 
-FONT_AWESOME = "@fortawesome/fontawesome-free@6.7.2"  # as in the theme
-ICONS = (
-    *("angle-left", "angle-right", "arrow-up", "bars", "circle-half-stroke", "download", "expand", "file", "file-pdf"),
-    *("lightbulb", "list", "magnifying-glass", "moon", "rocket", "sun", "xmark", "github"),
-)
-# The theme loads its icons from this path; a file of ours at the same path takes its place.
-ICON_SCRIPT = "book/assets/scripts/fontawesome.js"
-ICON_TEMPLATE = """\
-/* The icons that the theme shows, in place of its script that holds all of them. Written by scripts/vendor.py.
-   Font Awesome Free {version}, https://fontawesome.com, CC BY 4.0, https://creativecommons.org/licenses/by/4.0/ */
-(() => {{
-  const icons = {icons};
-  for (const element of document.querySelectorAll('i[class*="fa-"], span[class*="fa-"]')) {{
-    const name = [...element.classList].map((c) => c.replace("fa-", "")).find((c) => c in icons);
-    if (!name) continue;
-    const [width, height, path] = icons[name];
-    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    const attributes = {{ viewBox: `0 0 ${{width}} ${{height}}`, "aria-hidden": true, fill: "currentColor" }};
-    for (const {{ name, value }} of element.attributes) attributes[name] = value;
-    attributes.class = `${{element.className}} svg-inline--fa`;
-    for (const [key, value] of Object.entries(attributes)) svg.setAttribute(key, value);
-    svg.appendChild(document.createElementNS(svg.namespaceURI, "path")).setAttribute("d", path);
-    element.replaceWith(svg);
-  }}
-}})();
-"""
-
 
 def fetch(package: str, folder: Path) -> Path:
     """The unpacked folder of an npm package; npm itself compares the archive with the registry's hash."""
@@ -73,15 +44,6 @@ def fetch(package: str, folder: Path) -> Path:
     with tarfile.open(folder / archive) as tar:
         tar.extractall(unpacked, filter="data")
     return unpacked / "package"
-
-
-def icon_script(package: Path) -> str:
-    icons = {}
-    for name in ICONS:
-        (path,) = (p for style in ("solid", "brands") if (p := package / "svgs" / style / f"{name}.svg").exists())
-        width, height, drawing = re.search(r'viewBox="0 0 (\d+) (\d+)".*<path d="([^"]+)"', path.read_text()).groups()
-        icons[name] = [int(width), int(height), drawing]
-    return ICON_TEMPLATE.format(version=FONT_AWESOME.rpartition("@")[2], icons=json.dumps(icons, indent=0))
 
 
 def fetch_all(folder: Path) -> dict[str, bytes]:
@@ -94,9 +56,6 @@ def fetch_all(folder: Path) -> dict[str, bytes]:
             if not found:
                 raise SystemExit(f"{name} has no {pattern}")
             files |= {f"{target}/{path.name}": path.read_bytes() for path in found}
-    package = fetch(FONT_AWESOME, folder)
-    files[ICON_SCRIPT] = icon_script(package).encode()
-    files[str(Path(ICON_SCRIPT).parent / "LICENSE")] = (package / "LICENSE.txt").read_bytes()
     return files
 
 

@@ -152,6 +152,8 @@ def plain_markdown(notebook: NotebookNode, name: str) -> Iterator[str]:
             yield f"{cell.id}: <details> without an end"
         if dead := re.findall(r"\]\((#[^)]+)\)", cell.source):
             yield f"{cell.id} links within the page, which other viewers name otherwise: {dead}"
+        if near := [link[0] for link in execute_notebooks.CHAPTER_LINK.finditer(cell.source)]:
+            yield f"{cell.id} links to files, which a copy elsewhere has not beside it: {near}"
 
 
 def in_contents(notebook: NotebookNode, name: str) -> Iterator[str]:
@@ -331,6 +333,14 @@ def link_within_the_page(notebook: NotebookNode) -> None:
     notebook.cells[4].source += "\n\nSee [below](#quiz)."
 
 
+def link_to_a_file(notebook: NotebookNode) -> None:
+    notebook.cells[4].source += "\n\nSee [chapter 3](03_excitation.ipynb#softmax)."
+
+
+def folded_in_the_book_alone(notebook: NotebookNode) -> None:
+    notebook.cells[2].metadata["tags"] = ["hide-input"]
+
+
 BAD: list[tuple[Check, Callable[[NotebookNode], None]]] = [
     (executed, never_executed),
     (executed, executed_out_of_order),
@@ -361,6 +371,8 @@ BAD: list[tuple[Check, Callable[[NotebookNode], None]]] = [
     (plain_markdown, folded_without_end),
     (plain_markdown, role),
     (plain_markdown, link_within_the_page),
+    (plain_markdown, link_to_a_file),
+    (normalized, folded_in_the_book_alone),
 ]
 
 
@@ -416,6 +428,18 @@ def test_alt_text_is_the_first_line_and_a_figure_keeps_its_twin() -> None:
     cell = execute_notebooks.normalize(notebook).cells[3]
     assert cell.metadata["mystnb"]["image"]["alt"] == ALT
     assert cell.outputs[0].metadata == {"dark": "iVBOR", "image/png": {"width": 640}}
+
+
+def test_links_to_chapters_become_addresses_and_folded_cells_are_folded_everywhere() -> None:
+    notebook = good_notebook()
+    link_to_a_file(notebook)
+    folded_in_the_book_alone(notebook)
+    result = execute_notebooks.normalize(notebook)
+    assert f"[chapter 3]({execute_notebooks.PUBLISHED}03_excitation.html#softmax)" in result.cells[4].source
+    assert result.cells[2].metadata["jupyter"] == {"source_hidden": True}
+    assert result.cells[2].metadata["cellView"] == "form"
+    result.cells[2].metadata["tags"] = []
+    assert execute_notebooks.normalize(result).cells[2].metadata == {"tags": []}
 
 
 def test_two_figures_in_a_cell_are_refused() -> None:

@@ -12,7 +12,6 @@ import vendor
 LICENSES = {  # what each folder's license says of itself
     "book/assets/katex": "MIT License",
     "book/assets/katex/fonts": "SIL OPEN FONT LICENSE\nVersion 1.1",
-    "book/assets/scripts": "CC BY 4.0 License",
     "tests/axe": "Mozilla Public License, version 2.0",
 }
 
@@ -39,18 +38,8 @@ def test_each_folder_has_its_license(root: Path, folder: str, words: str) -> Non
 
 
 def test_versions_are_exact() -> None:
-    for package in (*vendor.COPIED, vendor.FONT_AWESOME):
+    for package in vendor.COPIED:
         assert re.search(r".@\d+\.\d+\.\d+$", package), package
-
-
-def test_icons_are_those_that_the_list_names(tmp_path: Path) -> None:
-    for name in vendor.ICONS:
-        style = tmp_path / "svgs" / ("brands" if name == "github" else "solid")
-        style.mkdir(parents=True, exist_ok=True)
-        (style / f"{name}.svg").write_text(f'<svg viewBox="0 0 640 512"><path d="M0 0 {name}"/></svg>')
-    script = vendor.icon_script(tmp_path)
-    assert all(f'"{name}": [\n640,\n512,\n"M0 0 {name}"\n]' in script for name in vendor.ICONS)
-    assert '"bars"' in (vendor.ROOT / vendor.ICON_SCRIPT).read_text(encoding="utf-8")
 
 
 def test_another_hash_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,5 @@
-"""Pages that carry everything: equations by the vendored KaTeX, badges from this book, the scripts of the figures that
-stand on them, and no script without a use.
+"""Pages that carry everything: equations by the vendored KaTeX, the scripts of the figures that
+stand on them.
 
 And nothing that trips a screen reader: no empty headings of tables, no roles that are no more.
 """
@@ -20,7 +20,6 @@ from sphinx.writers.html5 import HTML5Translator
 
 PACKAGE = Path(__file__).resolve().parents[2] / "senet_edu"
 FIGURES = "explorables"  # the folder of their scripts, in _static
-BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 
 
 def visit_inline_math(translator: HTML5Translator, node: nodes.math) -> None:
@@ -72,13 +71,6 @@ def drop_empty_heads(app: Sphinx, doctree: nodes.document) -> None:
             head.parent.remove(head)
 
 
-def own_badges(app: Sphinx, doctree: nodes.document) -> None:
-    """Colab's badge in a notebook comes from Colab's host. The page shows the same words from a file of its own."""
-    for image in doctree.findall(nodes.image):
-        if image["uri"] == BADGE:
-            image["uri"] = "/assets/colab-badge.svg"
-
-
 def load_scripts() -> ModuleType:
     """The package's module of that name, without the package, which would load PyTorch."""
     path = PACKAGE / "explorables" / "lib" / "scripts.py"
@@ -120,10 +112,7 @@ def write_figures(app: Sphinx) -> None:
 
 
 def finish_page(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """KaTeX only where there is an equation, figures' scripts where there is one; Thebe, which starts kernels on other
-    hosts, nowhere.
-    """
-    app.add_js_file("print.js", loading_method="defer")
+    """KaTeX only where there is an equation, figures' scripts where there is one."""
     if doctree is not None and any(doctree.findall(lambda node: isinstance(node, nodes.math | nodes.math_block))):
         app.add_css_file("katex/katex.min.css")
         app.add_js_file("katex/katex.min.js", loading_method="defer")
@@ -132,8 +121,6 @@ def finish_page(app: Sphinx, pagename: str, template: str, context: dict[str, An
         add_figures(app, context)
         # the label of folded cells hides the words that they show
         context["body"] = context["body"].replace(' aria-label="Toggle hidden content"', "")
-    scripts = context["script_files"]
-    scripts[:] = [file for file in scripts if "thebe" not in f"{file.filename} {file.attributes}".lower()]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -144,7 +131,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_node(nodes.entry, override=True, html=(visit_entry, depart_entry))
     app.add_node(nodes.citation, override=True, html=(visit_citation, depart_citation))
     app.connect("doctree-read", drop_empty_heads)
-    app.connect("doctree-read", own_badges, priority=100)  # before Sphinx collects a page's images
     app.connect("html-page-context", finish_page)
     app.connect("builder-inited", write_figures)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

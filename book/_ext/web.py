@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -20,8 +21,8 @@ NAME = "Squeeze-and-Excitation, the notebook book"
 LICENSE = "https://creativecommons.org/licenses/by/4.0/"
 LONGEST = 200  # characters of a description; search engines cut about there
 CARDS = "social"  # the folder of the cards, 1200 x 630, among the assets
-UNUSED = ("*.map", "locales", "fa-*.ttf", "fa-brands-400.*", "fa-regular-400.*", "fa-v4compatibility.*")
-"""What the theme brings and no page loads: maps for its developers, other languages, fonts of icons that we draw."""
+LINK = re.compile(r"""(?:href|src)=["']([^"'#?]+)|url\(["']?([^"')#?]+)""")
+"""How a page or a style sheet names a file that it loads."""
 FEED = """\
 <?xml version="1.0" encoding="utf-8"?>
 <feed xmlns="http://www.w3.org/2005/Atom">
@@ -84,7 +85,7 @@ def tags(app: Sphinx, pagename: str, title: str, about: str, icon: str) -> Itera
         ("og:image", image),
         ("og:image:width", "1200"),
         ("og:image:height", "630"),
-        ("og:image:alt", f"{title}: a picture of the page's figure"),
+        ("og:image:alt", f"{title}: the title and a figure of the book"),
     ):
         yield f'<meta property="{name}" content="{escape(content)}">'
     yield f'<link rel="apple-touch-icon" sizes="180x180" href="{icon}">'
@@ -167,24 +168,41 @@ def finish_site(app: Sphinx, error: Exception | None) -> None:
             f'<noscript><meta http-equiv="refresh" content="0; url={address}"></noscript>'
             f'<p>This page has moved: <a href="{address}">{address}</a>.</p></html>\n',
         )
-    for pattern in UNUSED:
-        for path in sorted((out / "_static").rglob(pattern), reverse=True):
-            remove(path)
+    sweep(out)
+
+
+def sweep(out: Path) -> None:
+    """Remove what no page names, nor a style sheet that a page names, from the folders of files that pages load."""
+    pages = sorted(out.rglob("*.html"))
+    named, ahead = set(), list(pages)
+    while ahead:
+        file = ahead.pop()
+        text = file.read_text(encoding="utf-8")
+        for link in (match[1] or match[2] for match in LINK.finditer(text)):
+            target = (file.parent / unquote(unescape(link))).resolve()
+            if target.is_file() and target not in named:
+                named.add(target)
+                if target.suffix == ".css":
+                    ahead.append(target)
+    homes = {file.parent for file in named}
+    cards = (out / "_static" / CARDS).resolve()  # named by their full address
+    for folder in (out / "_static", out / "_images"):
+        for path in sorted((path for path in folder.rglob("*") if path.is_file()), reverse=True):
+            license = "LICENSE" in path.name and path.parent.resolve() in homes
+            if path.resolve() not in named and cards not in path.resolve().parents and not license:
+                path.unlink()
+        for path in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):
+            if not any(path.iterdir()):
+                path.rmdir()
 
 
 def write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def remove(path: Path) -> None:
-    for inner in sorted(path.rglob("*"), reverse=True) if path.is_dir() else []:
-        inner.rmdir() if inner.is_dir() else inner.unlink()
-    path.rmdir() if path.is_dir() else path.unlink()
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("redirects", {}, "html", types=[dict])
     app.connect("html-page-context", finish_page, priority=600)
     app.connect("html-collect-pages", more_pages)
-    app.connect("build-finished", finish_site)
+    app.connect("build-finished", finish_site, priority=900)  # behind the theme
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

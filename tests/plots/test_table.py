@@ -24,3 +24,9 @@ def test_verdicts_end_in_yes_or_no() -> None:
     verdicts = [Verdict("Is it?", "a number", ("1", "2"), True), Verdict("Was it?", "another", ("3", "4"), False)]
     table = of_verdicts(verdicts, ("Question", "Measured", "ours", "theirs", "Answer"))
     assert table.rows == (("Is it?", "a number", "1", "2", "yes"), ("Was it?", "another", "3", "4", "no"))
+
+
+def test_the_corner_above_the_names_of_rows_heads_nothing() -> None:
+    """A screen reader would read an empty head for each cell below."""
+    html = Table(("", "gates"), (("layer1", "16"),))._repr_html_()
+    assert "<tr><td></td><th scope=" in html and "></th>" not in html

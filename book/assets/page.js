@@ -1,0 +1,84 @@
+// What a page does beside its text: its theme, its menus, code to copy, and what scrolls reachable by the keyboard.
+(() => {
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const { dataset } = document.documentElement;
+
+  // The theme: as the system has it, until the reader chooses. Paper is light.
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const stored = (value) => {
+    try {
+      if (value) localStorage.theme = value;
+      return localStorage.theme;
+    } catch {} // a page in a frame may not store anything
+  };
+  dark.addEventListener("change", () => {
+    if (!["light", "dark"].includes(stored())) dataset.theme = dark.matches ? "dark" : "light";
+  });
+  const button = document.querySelector("button.theme");
+  button.addEventListener("click", () => {
+    dataset.theme = dataset.theme === "dark" ? "light" : "dark";
+    stored(dataset.theme);
+  });
+  let before;
+  addEventListener("beforeprint", () => {
+    before = dataset.theme;
+    dataset.theme = "light";
+  });
+  addEventListener("afterprint", () => {
+    dataset.theme = before;
+  });
+
+  // A menu closes when something in it was chosen.
+  for (const menu of all("[popover]"))
+    menu.addEventListener("click", ({ target }) => {
+      if (target.closest("a") && menu.matches(":popover-open")) menu.hidePopover();
+    });
+
+  // The bar names the chapter when its title has gone.
+  const [where, title] = [document.querySelector(".bar .where"), document.querySelector("h1")];
+  if (where && title) {
+    const seen = new IntersectionObserver(([{ isIntersecting }]) => where.classList.toggle("seen", isIntersecting));
+    seen.observe(title);
+  }
+
+  addEventListener("keydown", (event) => {
+    if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey)) return;
+    const [side, field] = [document.querySelector("#contents"), document.querySelector('[role="search"] input')];
+    if (!field.checkVisibility()) side.showPopover?.();
+    field.focus();
+    event.preventDefault();
+  });
+
+  // Code can be copied, without the prompts and outputs of a console.
+  for (const box of all("div.highlight")) {
+    if (box.closest(".cell_output")) continue;
+    const copy = document.createElement("button");
+    copy.className = "copy";
+    copy.textContent = "Copy";
+    copy.addEventListener("click", async () => {
+      const text = box.querySelector("pre").textContent.trimEnd();
+      try {
+        await navigator.clipboard.writeText(text);
+        copy.textContent = "Copied";
+      } catch {
+        copy.textContent = "Not allowed";
+      }
+      setTimeout(() => {
+        copy.textContent = "Copy";
+      }, 1500);
+    });
+    box.append(copy);
+  }
+
+  // The keyboard can scroll what is wider than its place; nothing else is a stop.
+  const reachable = () => {
+    for (const box of all("pre, .cell_output .output, .pst-scrollable-table-container")) {
+      if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
+      else box.removeAttribute("tabindex");
+    }
+  };
+  reachable();
+  addEventListener("load", reachable);
+  addEventListener("resize", reachable);
+  addEventListener("toggle", reachable, true);
+})();
