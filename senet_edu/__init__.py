@@ -51,13 +51,15 @@ __all__ = [
 __all__ += resnet.__all__
 
 
-def __getattr__(name: str) -> Any:
-    """Data sets need more libraries than networks do, so they are loaded when they are asked for."""
-    if name in ("load_cifar10", "load_cifar100"):
-        from senet_edu import data
+if not TYPE_CHECKING:  # else a type checker would believe in any name
 
-        return getattr(data, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        """Data sets need more libraries than networks do, so they are loaded when they are asked for."""
+        if name in ("load_cifar10", "load_cifar100"):
+            from senet_edu import data
+
+            return getattr(data, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 from inspect import Parameter
-from typing import Any, Protocol, TypedDict, Unpack, get_type_hints
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack, get_type_hints
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -313,8 +313,7 @@ class FeatureMaps(ResNet):
     """A `ResNet` without classifier that returns the maps of its stem and of its stages, largest first.
 
     Attributes:
-        feature_info: for each map, its channels `num_chs`, pixels of the image for one of its own `reduction`, and the
-            `module` that put it out.
+        feature_info: of each map its channels `num_chs`, its stride `reduction`, and the `module` that put it out.
 
     Shapes:
         input `(N, in_channels, H, W)`, output a list of maps: for 224 pixels of 112, 56, 28, 14 and 7.
@@ -436,8 +435,8 @@ def _hint(name: str, option: str, known: Collection[str]) -> str:
         return ": load_pretrained loads trained weights"
     if f"se_{name}" in _BUILDERS and option in inspect.signature(_BUILDERS[f"se_{name}"]).parameters:
         return f": se_{name} does"
-    near = difflib.get_close_matches(option, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; its options: {', '.join(known)}"
+    near = ", ".join(difflib.get_close_matches(option, known, n=1))
+    return f"; did you mean {near!r}?" if near else f"; its options: {', '.join(known)}"
 
 
 def _build(block: type, depths: Sequence[int], *, features_only: bool, planes: Sequence[int], **options: Any) -> ResNet:
@@ -497,4 +496,5 @@ se_resnet10_cifar = _se("se_resnet10_cifar", BasicBlock, 1, 1, 1, 1, **_WIDE)
 se_resnet18_cifar = _se("se_resnet18_cifar", BasicBlock, 2, 2, 2, 2, **_WIDE)
 senet154 = _se("senet154", SENetBottleneck, 3, 8, 36, 3, **_154)
 
-__all__ = ["create_model", "list_models", *_BUILDERS]
+if not TYPE_CHECKING:  # a type checker reads literal lists only, and without one takes all public names
+    __all__ = ["create_model", "list_models", *_BUILDERS]
