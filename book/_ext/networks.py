@@ -1,14 +1,17 @@
 """Weights of networks as files beside the page, so that text is not kept waiting by them.
 
-A chapter stores a network in its output, as text that a notebook can carry: 0.75 MB each. In the book each goes into a
-file of its own, which the figure that needs it loads: a script, since pages that are read from a disk may load no other
-kind. The page's element keeps the name and the address of the file.
+A chapter stores which network a figure runs, and not its 0.75 MB: those are made here from the weights of the package,
+once, into a file that the figure loads when it needs it. It is a script, since pages that are read from a disk may load
+no other kind. The page's element keeps the name and the address of the file.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import sys
+from base64 import b64encode
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,18 +19,28 @@ from typing import Any
 from sphinx.application import Sphinx
 
 FOLDER = "networks"
-NETWORK = re.compile(r'<script type="application/json" data-se-network="([\w-]+)">(.*?)</script>', re.DOTALL)
+NETWORK = re.compile(r'<script type="application/json" data-se-network="([\w-]+)"></script>')
 FIRST = "se_resnet20"
 """What a figure needs at once; others wait until they are asked for."""
 
 
+@cache
+def exported(name: str) -> str:
+    """A shipped network as the text that `net.js` reads."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this checkout's package, wherever it is built from
+    from senet_edu.explorables.lib.net import export_browser
+    from senet_edu.zoo import load_pretrained
+
+    spec, weights = export_browser(load_pretrained(name))
+    return json.dumps({"spec": spec, "weights": b64encode(weights).decode("ascii")}, separators=(",", ":"))
+
+
 def move_out(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Write the networks of a page into files, and leave in it where they are."""
+    """Write the networks of a page into files, and say in it where they are."""
 
     def outside(match: re.Match[str]) -> str:
-        name, content = match.groups()
-        if not content.strip():
-            return match[0]
+        name = match[1]
+        content = exported(name)
         fill = f"document.querySelector('[data-se-network=\"{name}\"]').textContent = {json.dumps(content)};\n"
         path = Path(app.outdir) / "_static" / FOLDER / f"{name}.js"
         path.parent.mkdir(parents=True, exist_ok=True)

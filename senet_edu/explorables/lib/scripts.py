@@ -20,7 +20,13 @@ from pathlib import Path, PurePosixPath
 FIGURES = Path(__file__).resolve().parents[1]
 IMPORT = re.compile(r'^import (?P<what>\w+|\{[^}]*\}) from "(?P<path>\.[^"]*)"(?: with \{[^}]*\})?;\n', re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(?:const|let|function|async function|class) (\w+|\{[\w\s,]*\}))", re.MULTILINE)
-STORED = ((r"(?s)(>)\n<script data-se>.*?</script>", r"\1"), (r"(</?se-[a-z]+(?:-[a-z]+)*)-[0-9a-f]{8}(?=[ >])", r"\1"))
+STORED = (
+    (r"(?s)(>)\n<script data-se>.*?</script>", r"\1"),
+    (r"(</?se-[a-z]+(?:-[a-z]+)*)-[0-9a-f]{8}(?=[ >])", r"\1"),
+    (r'(<script type="application/json" data-se-network="[\w-]+">)[^<]+', r"\1"),
+)
+"""What a chapter does not store of a figure: scripts, their version, and the weights of networks, which pages get from
+the package."""
 LEFT = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 
 
