@@ -54,7 +54,8 @@ def test_interventions_are_whole_and_agree_with_each_other(interventions: dict[s
     K, places = len(interventions["class_names"]), [*interventions["blocks"], "all"]
     assert (K, len(places)) == (10, 10)
     assert list(interventions["interventions"]) == list(maker.KINDS)
-    assert all(-1 <= value <= 1 for value in numbers(interventions["interventions"]))
+    measured = [one["places"] for one in interventions["interventions"].values()]
+    assert all(-1 <= value <= 1 for value in numbers(measured))
     before = interventions["accuracy"]
     assert before == pytest.approx(sum(interventions["class_accuracy"]) / K, abs=1e-5)  # classes of one size
     for kind, one in interventions["interventions"].items():
