@@ -42,9 +42,12 @@ def build(name: str) -> nn.Module:
 
 
 def depends(block: nn.Module, channel: int, row: int, column: int) -> Tensor:
-    """Where the derivative of one gate is not zero for one of eight random inputs: bool `(C, H, W)`."""
+    """Where the derivative of one gate is not zero for one of 64 random inputs: bool `(C, H, W)`.
+
+    So many, because a ReLU on the way hides what it shuts off; eight miss pixels at the edge of GE-θ.
+    """
     generator = torch.Generator().manual_seed(0)
-    shape = (8, CHANNELS, SIDE, SIDE)
+    shape = (64, CHANNELS, SIDE, SIDE)
     x = torch.randn(shape, dtype=torch.float64, generator=generator).requires_grad_()
     recorded: list[Tensor] = []
     hook = block.gate.register_forward_hook(lambda module, args, s: recorded.append(s))
@@ -91,7 +94,7 @@ class Reach(Explorable):
     def __init__(self) -> None:
         super().__init__(
             _data(),
-            "A map of 16 × 16 pixels and a strip of 32 channels. A dot marks one gate; what can change it is blue. SE’s "
-            "gate sees all pixels of all channels, ECA’s all pixels of three channels, that of sSE one pixel of all "
-            "channels, that of coordinate attention a row and a column. Choose a relative and move the dot.",
+            "A map of 16 × 16 pixels and a strip of 32 channels. A dot marks one gate; what can change it is blue. "
+            "SE’s gate sees all pixels of all channels, ECA’s all pixels of three channels, that of sSE one pixel "
+            "of all channels, that of coordinate attention a row and a column. Choose a relative and move the dot.",
         )
