@@ -194,6 +194,7 @@ figure("se-placement", (root, { networks, reductions }, self) => {
   const block = h(
     "table",
     {},
+    h("caption", {}, "SE in this block, multiply-adds"),
     Object.entries(steps).map(([name, { how, count }]) =>
       h("tr", {}, h("th", { scope: "row", class: name === "excite" ? "excitation" : name }, name), how, count),
     ),
