@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from senet_edu.explorables.lib.base import Explorable
-from senet_edu.relatives import CBAMChannel, CBAMSpatial, SpatialSE, make_attention
+from senet_edu.relatives import CBAMChannel, CBAMSpatial, GatherExciteTheta, SpatialSE, make_attention
 
 CHANNELS, SIDE = 32, 16
 RELATIVES: dict[str, tuple[str | Callable[..., nn.Module], dict[str, Any], str]] = {
@@ -42,12 +42,12 @@ def build(name: str) -> nn.Module:
 
 
 def depends(block: nn.Module, channel: int, row: int, column: int) -> Tensor:
-    """Where the derivative of one gate is not zero for one of 64 random inputs: bool `(C, H, W)`.
+    """Where the derivative of one gate is not zero for one of some random inputs: bool `(C, H, W)`.
 
-    So many, because a ReLU on the way hides what it shuts off; eight miss pixels at the edge of GE-θ.
+    GE-θ gets many, because a ReLU on the way hides what it shuts off; eight miss pixels at its edge.
     """
     generator = torch.Generator().manual_seed(0)
-    shape = (64, CHANNELS, SIDE, SIDE)
+    shape = (64 if isinstance(block, GatherExciteTheta) else 4, CHANNELS, SIDE, SIDE)
     x = torch.randn(shape, dtype=torch.float64, generator=generator).requires_grad_()
     recorded: list[Tensor] = []
     hook = block.gate.register_forward_hook(lambda module, args, s: recorded.append(s))
