@@ -194,13 +194,12 @@ figure("se-placement", (root, { networks, reductions }, self) => {
   const block = h(
     "table",
     {},
+    h("caption", {}, "SE in this block, multiply-adds"),
     Object.entries(steps).map(([name, { how, count }]) =>
       h("tr", {}, h("th", { scope: "row", class: name === "excite" ? "excitation" : name }, name), how, count),
     ),
   );
   const own = h("p", { class: "note" });
-  const wide = matchMedia("(min-width: 600px)").matches; // on a phone it is folded
-  const details = h("details", { open: wide }, h("summary", {}, "SE in this block, multiply-adds"), block, own);
 
   const rows = Object.keys(NAMES).map((place) => {
     const radio = h("input", { type: "radio", name: "place", value: place, onchange: () => move(place) });
@@ -249,6 +248,9 @@ figure("se-placement", (root, { networks, reductions }, self) => {
     title,
     totals.map(({ row }) => row),
   );
+
+  const wide = matchMedia("(min-width: 600px)").matches; // on a phone it is folded
+  const details = h("details", { open: wide }, h("summary", {}, "In all, and in this block"), total, block, own);
 
   const drawNumbers = () => {
     const { places: costs, blocks, title: name } = network();
@@ -307,7 +309,7 @@ figure("se-placement", (root, { networks, reductions }, self) => {
       "div",
       { class: "views" },
       h("div", { class: "graph" }, graph),
-      h("div", { class: "numbers" }, meaning, compare, total, details),
+      h("div", { class: "numbers" }, meaning, compare, details),
     ),
     h(
       "div",

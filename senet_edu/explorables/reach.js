@@ -3,19 +3,19 @@ import { choice, figure, frame, grid, h, link, svg } from "./lib/core.js";
 import css from "./reach.css";
 
 figure("se-reach", (root, { relatives, channels, side }, self) => {
-  const state = { at: 0, row: 5, column: 9, channel: 10 };
-  const cells = (count, columns) =>
+  const state = { at: relatives.length - 1, row: 5, column: 9, channel: 10 }; // a cross, which says most at rest
+  const cells = (count, columns, height = 0.92) =>
     Array.from({ length: count }, (_, k) =>
-      svg("rect", { class: "cell", x: (k % columns) + 0.04, y: Math.floor(k / columns) + 0.04, width: 0.92, height: 0.92 }),
+      svg("rect", { class: "cell", x: (k % columns) + 0.04, y: Math.floor(k / columns) + 0.04, width: 0.92, height }),
     );
   const dot = (r) => svg("circle", { class: "gate", r, "stroke-width": r / 3 });
   const board = (columns, rows, ...content) =>
     svg("svg", { viewBox: `0 0 ${columns} ${rows}`, "aria-hidden": "true" }, ...content);
   const pixels = cells(side * side, side);
-  const strip = cells(channels, channels);
+  const strip = cells(channels, channels, 2.32);
   const [place, own] = [dot(0.42), dot(0.42)];
   const map = h("div", { class: "place", role: "group" }, board(side, side, pixels, place));
-  const list = h("div", { class: "place strip", role: "group" }, board(channels, 1.4, strip, own));
+  const list = h("div", { class: "place strip", role: "group" }, board(channels, 2.4, strip, own));
   const words = h("p", { class: "verdict" });
   const counts = h("p", { class: "counts" });
 
@@ -35,9 +35,12 @@ figure("se-reach", (root, { relatives, channels, side }, self) => {
     place.setAttribute("cx", state.column + 0.5);
     place.setAttribute("cy", state.row + 0.5);
     own.setAttribute("cx", state.channel + 0.5);
-    own.setAttribute("cy", 0.5);
+    own.setAttribute("cy", 1.2);
     const [p, c] = [lit.filter(Boolean).length, heard.filter(Boolean).length];
-    map.setAttribute("aria-label", `Place of the gate: row ${state.row}, column ${state.column}. Move with the arrow keys.`);
+    map.setAttribute(
+      "aria-label",
+      `Place of the gate: row ${state.row}, column ${state.column}. Move with the arrow keys.`,
+    );
     list.setAttribute("aria-label", `Channel of the gate: ${state.channel}. Move with the arrow keys.`);
     words.textContent = one.words;
     counts.replaceChildren(
@@ -87,14 +90,27 @@ figure("se-reach", (root, { relatives, channels, side }, self) => {
     h(
       "div",
       { class: "views" },
-      h("div", { class: "view picture" }, map, list),
+      h(
+        "div",
+        { class: "view picture" },
+        map,
+        h("p", { class: "note" }, `${channels} channels, 0 to ${channels - 1}`),
+        list,
+      ),
       h(
         "div",
         { class: "view words" },
         which,
         words,
         counts,
-        h("p", { class: "note" }, h("i", { class: "key seen" }), "reaches the gate ", h("i", { class: "key own" }), "the gate itself"),
+        h(
+          "p",
+          { class: "note" },
+          h("i", { class: "key seen" }),
+          "reaches the gate ",
+          h("i", { class: "key own" }),
+          "the gate itself",
+        ),
       ),
     ),
   );

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from senet_edu.explorables.lib.base import Explorable
-from senet_edu.relatives import CBAMChannel, CBAMSpatial, SpatialSE, make_attention
+from senet_edu.relatives import CBAMChannel, CBAMSpatial, GatherExciteTheta, SpatialSE, make_attention
 
 CHANNELS, SIDE = 32, 16
 RELATIVES: dict[str, tuple[str | Callable[..., nn.Module], dict[str, Any], str]] = {
@@ -42,9 +42,12 @@ def build(name: str) -> nn.Module:
 
 
 def depends(block: nn.Module, channel: int, row: int, column: int) -> Tensor:
-    """Where the derivative of one gate is not zero for one of eight random inputs: bool `(C, H, W)`."""
+    """Where the derivative of one gate is not zero for one of some random inputs: bool `(C, H, W)`.
+
+    GE-θ gets many, because a ReLU on the way hides what it shuts off; eight miss pixels at its edge.
+    """
     generator = torch.Generator().manual_seed(0)
-    shape = (8, CHANNELS, SIDE, SIDE)
+    shape = (64 if isinstance(block, GatherExciteTheta) else 4, CHANNELS, SIDE, SIDE)
     x = torch.randn(shape, dtype=torch.float64, generator=generator).requires_grad_()
     recorded: list[Tensor] = []
     hook = block.gate.register_forward_hook(lambda module, args, s: recorded.append(s))
@@ -91,7 +94,7 @@ class Reach(Explorable):
     def __init__(self) -> None:
         super().__init__(
             _data(),
-            "A map of 16 × 16 pixels and a strip of 32 channels. A dot marks a gate; what can change it is blue. SE’s "
-            "gate sees all pixels of all channels, ECA’s all pixels of three channels, that of sSE one pixel of all "
-            "channels, that of coordinate attention a row and a column. Choose a relative and move the dot.",
+            "A map of 16 × 16 pixels and a strip of 32 channels. A dot marks one gate; what can change it is blue. "
+            "SE’s gate sees all pixels of all channels, ECA’s all pixels of three channels, that of sSE one pixel "
+            "of all channels, that of coordinate attention a row and a column. Choose a relative and move the dot.",
         )

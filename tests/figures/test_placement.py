@@ -134,7 +134,7 @@ def test_the_keyboard_and_the_other_controls_do_the_same(html, figure_page, axe)
 
 def test_it_is_a_screen_and_a_half_on_a_phone_with_the_picture_first(html, figure_page):
     page = figure_page(html, width=360)
-    assert page.locator("se-placement").bounding_box()["height"] <= 1150
+    assert page.locator("se-placement").bounding_box()["height"] <= 1220
     graph = page.locator("se-placement .graph").bounding_box()
     controls = page.get_by_role("group", name="Network", exact=True).bounding_box()
     assert graph["y"] + graph["height"] < controls["y"]

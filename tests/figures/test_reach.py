@@ -51,7 +51,7 @@ def test_keyboard_and_link(html, figure_page, axe):
     page.keyboard.press("ArrowLeft")
     drawn(page)
     assert "row 6, column 8" in page.locator(f"{FIGURE} .counts").inner_text()
-    assert page.evaluate("decodeURIComponent(location.hash)") == "#reach=SE,6,8,10"
+    assert page.evaluate("decodeURIComponent(location.hash)") == "#reach=coordinate,6,8,10"
     page.evaluate("location.hash = 'reach=ECA,3,4,0'")
     drawn(page)
     assert page.locator(f"{FIGURE} [data-number=channels]").inner_text() == "2"  # at the edge a neighbor is missing

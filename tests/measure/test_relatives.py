@@ -27,8 +27,8 @@ def test_half_precision_and_counters_come_back(tmp_path: Path) -> None:
     net = lamp.network(**ROWS["ge_theta"].network)
     lamp.train(net, steps=2)
     about = dict.fromkeys(store.ABOUT) | {"command": "a command", "seeds": [7]}
-    relatives.keep({name: net if name == "ge_theta" else lamp.network(**ROWS[name].network) for name in relatives.NAMES},  # noqa: E501
-                   about, tmp_path)  # fmt: skip
+    nets = {name: lamp.network(**ROWS[name].network) for name in relatives.NAMES} | {"ge_theta": net}
+    relatives.keep(nets, about, tmp_path)
     again = relatives.load(tmp_path)["ge_theta"].state_dict()
     for key, value in net.state_dict().items():
         assert torch.equal(again[key], value.half().float() if value.is_floating_point() else value), key
