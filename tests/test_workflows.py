@@ -22,7 +22,7 @@ def missing(command: str, root: Path) -> list[str]:
     """Targets of make, and files of the repository, that a command names and that are not there."""
     makefile = (root / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([\w-]+):", makefile, re.MULTILINE))
-    lost = [f"make {name}" for name in re.findall(r"\bmake ([\w-]+)", command) if name not in targets]
+    lost = [f"make {name}" for name in re.findall(r"\bmake ([a-z][\w-]*)", command) if name not in targets]
     files = re.findall(r"(?:^|\s)((?:\.ci|scripts|\.github)/[\w./-]+)", command)
     return lost + [name for name in files if not (root / name).exists()]
 

@@ -88,6 +88,7 @@ def tags(app: Sphinx, pagename: str, title: str, about: str, icon: str) -> Itera
         ("og:image:alt", f"{title}: the title and a figure of the book"),
     ):
         yield f'<meta property="{name}" content="{escape(content)}">'
+    yield f'<link rel="canonical" href="{address}">'
     yield f'<link rel="apple-touch-icon" sizes="180x180" href="{icon}">'
     yield f'<link rel="alternate" type="application/atom+xml" title="Releases" href="{base}feed.xml">'
     facts: dict[str, Any] = {
