@@ -3,10 +3,10 @@ blocks; and the mean gates of 2,000 training images, to freeze them to.
 
     python scripts/choose_pair.py
 
-The rule: each of the first 2,000 test images gets the gates of one of another class, and the probability of its own class falls, by the
-median so much. The picture is a photograph that the network names rightly with at least 70 %. The donor is, of the
-samples of other classes that it names rightly with at least 70 %, the one with which this picture's fall is nearest to
-that median. So the pair is typical, not the best case.
+The rule: each of the first 2,000 test images gets the gates of one of another class, and the probability of its own
+class falls, by the median so much. The picture is a photograph that the network names rightly with at least 70 %. The
+donor is, of the samples of other classes that it names rightly with at least 70 %, the one with which this picture's
+fall is nearest to that median. So the pair is typical, not the best case.
 """
 
 from __future__ import annotations
@@ -63,7 +63,13 @@ def main() -> None:
             net(normalize(images))
         sums = {block: sums.get(block, 0) + s.sum(0) for block, s in gates.items()}
     frozen = {block: [round(v, 3) for v in (s / COUNT).tolist()] for block, s in sums.items()}
-    found = {"picture": picture, "donor": donor, "fall": round(pairs[picture, donor], 3), "median": round(median, 3), "frozen": frozen}
+    found = {
+        "picture": picture,
+        "donor": donor,
+        "fall": round(pairs[picture, donor], 3),
+        "median": round(median, 3),
+        "frozen": frozen,
+    }
     Path(PAIR).write_text(json.dumps(found) + "\n", encoding="utf-8")
     print(median, picture, donor, {f"{a} {b}": round(fall, 3) for (a, b), fall in pairs.items()})
 

@@ -395,7 +395,7 @@ figure("se-live", (root, { classes, samples, blocks, measured, pair }, self) => 
       fill.style.background = colors.css(colors.gate(value));
       was.hidden = !now || now === base || Math.abs(value - own(c)) < 0.005;
       was.style.bottom = `calc(${100 * own(c)}% - 1px)`;
-      mark.textContent = pinned === 0 ? "×" : Number.isNaN(pinned) ? "" : "•";
+      mark.textContent = all ? "" : pinned === 0 ? "×" : Number.isNaN(pinned) ? "" : "•";
       cell.setAttribute("aria-valuenow", value.toFixed(4));
       cell.setAttribute(
         "aria-valuetext",
