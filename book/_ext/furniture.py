@@ -78,13 +78,13 @@ def own_pages(app: Sphinx, doctree: nodes.document, docname: str) -> None:
 
 
 def sheet(app: Sphinx) -> str:
-    """Everything that every page needs: the tokens, the colors of code, and custom.css; without their comments."""
+    """Everything that every page needs: the tokens, the colors of code, and our own sheets; without their comments."""
     options = app.config.html_theme_options
     code = get_pygments_stylesheet(options["pygments_light_style"], options["pygments_dark_style"])
     parts = [
         (Path(app.outdir) / "_static" / "tokens.css").read_text(encoding="utf-8"),
         re.sub(r'^html\[data-theme="light"\] ', "", code, flags=re.MULTILINE),
-        (Path(app.srcdir) / "assets" / "custom.css").read_text(encoding="utf-8"),
+        *((Path(app.srcdir) / "assets" / name).read_text(encoding="utf-8") for name in ("custom.css", "front.css")),
     ]
     return re.sub(r"\s*\n\s*", "\n", re.sub(r"/\*.*?\*/", "", "\n".join(parts), flags=re.DOTALL)).strip() + "\n"
 

@@ -1,10 +1,11 @@
 /* Chapter 0: the trained network in the page. Show it a picture, set gates, and see what becomes of its answer. */
-import { button, bytes, clamp, colors, figure, frame, gateScale, h, link, number, pixels, slider } from "./lib/core.js";
+import { button, bytes, choice, clamp, colors, figure, frame, gateScale, h, link, menu, number, pixels, slider } from "./lib/core.js";
+import { manySay, pictureSays } from "./lib/live_words.js";
 import { makePicture } from "./lib/picture.js";
 import { worker } from "./lib/worker.js";
 import css from "./live.css";
 
-figure("se-live", (root, { classes, samples, blocks }, self) => {
+figure("se-live", (root, { classes, samples, blocks, measured, pair }, self) => {
   const percent = (p) => `${Math.round(100 * p)} %`;
   const top = ({ probabilities: p }) => p.indexOf(Math.max(...p));
 
@@ -35,12 +36,44 @@ figure("se-live", (root, { classes, samples, blocks }, self) => {
       }),
     );
 
+  /* ---- All blocks at once: own gates, all open, frozen, shuffled, or those of another picture */
+
+  let all = "own"; // or "" after edits by hand
+  let donor = pair.donor;
+  const donated = new Map(); // gates by block of each donor, once they were asked for
+  const gatesOf = async (name) => {
+    if (!donated.has(name)) {
+      const { rgb } = samples.find((one) => one.name === name);
+      const pixels = new Uint8ClampedArray(4 * 32 * 32).fill(255);
+      for (let i = 0; i < 32 * 32; i++) pixels.set(rgb.slice(3 * i, 3 * i + 3), 4 * i);
+      const net = await connected("se_resnet20");
+      let result = null;
+      while (!result) result = await net.run(pixels.slice()); // null: overtaken
+      donated.set(name, result.gates);
+    }
+    return donated.get(name);
+  };
+  const setAll = async (kind) => {
+    all = kind;
+    const gates = kind === "donor" ? await gatesOf(donor) : kind === "frozen" ? pair.frozen : null;
+    if (all !== kind) return;
+    edits.forEach((edit, b) => {
+      edit.shuffle = kind === "shuffled" ? 1 : 0;
+      if (gates) edit.pin.set(gates[blocks[b].name]);
+      else edit.pin.fill(kind === "one" ? 1 : NaN);
+    });
+    await ask("edits");
+    save();
+    drawControls();
+  };
+
   // In the link: picture_block.channel.percent_block.sNumber_oBlock_p, all but the first optional.
   let saving;
   const save = () => {
     clearTimeout(saving);
     saving = setTimeout(() => {
-      const parts = edits.flatMap(({ pin, shuffle }, b) => [
+      const whole = all === "donor" ? [`a.donor.${donor}`] : all && all !== "own" ? [`a.${all}`] : null;
+      const parts = whole ?? edits.flatMap(({ pin, shuffle }, b) => [
         ...(shuffle ? [`${b}.s${shuffle}`] : []),
         ...[...pin].flatMap((v, c) => (Number.isNaN(v) ? [] : [`${b}.${c}.${Math.round(100 * v)}`])),
       ]);
@@ -51,7 +84,11 @@ figure("se-live", (root, { classes, samples, blocks }, self) => {
   const restore = (text) => {
     const [name, ...parts] = text.split("_");
     edits.forEach((edit) => (edit.pin.fill(NaN), (edit.shuffle = 0)));
+    all = parts.some((part) => /^\d\./.test(part)) ? "" : "own";
     for (const part of parts) {
+      const [, kind, who] = /^a\.(one|frozen|shuffled|donor)(?:\.(\w+))?$/.exec(part) ?? [];
+      if (samples.some((one) => one.name === who)) donor = who;
+      if (kind) setAll(kind);
       const [, b, c, v] = /^(\d)\.(s?\d+)(?:\.(\d+))?$/.exec(part) ?? [];
       if (b && blocks[b]) {
         if (c[0] === "s") edits[b].shuffle = Number(c.slice(1));
@@ -133,7 +170,7 @@ figure("se-live", (root, { classes, samples, blocks }, self) => {
     networks.clear(); // where the element comes back, they are made anew
   };
   const picture = makePicture({ host: self, samples, changed: () => (ask("picture"), askPlain(), save()) });
-  const change = () => (ask("edits"), save(), drawControls());
+  const change = () => ((all = anyEdited() ? "" : "own"), ask("edits"), save(), drawControls());
 
   /* ---- The answer */
 
@@ -200,6 +237,73 @@ figure("se-live", (root, { classes, samples, blocks }, self) => {
         now === base ? "" : ` Before the edits: ${classes[before]}, ${percent(base.probabilities[before])}.`;
       self.say(`The network says ${classes[first]}, ${percent(now.probabilities[first])}.${edits}`);
     }
+  };
+
+  /* ---- Two cards: this picture, and 10,000 */
+
+  const give = button({ label: "", primary: true, click: () => setAll("donor") });
+  const whose = choice({
+    label: "All blocks",
+    value: "own",
+    options: [
+      ["own", "own gates"],
+      ["one", "all open"],
+      ["frozen", "frozen"],
+      ["shuffled", "shuffled"],
+      ["donor", "gates of …"],
+    ],
+    input: setAll,
+  });
+  const donors = menu({
+    label: h("span", { class: "hidden" }, "Picture whose gates are given"),
+    value: donor,
+    options: samples.map(({ name }) => [name, `the ${name}`]),
+    input: (name) => ((donor = name), setAll("donor")),
+  });
+  const card = (head) => {
+    const [was, is, line] = ["was", "is", "way"].map((kind) => h("i", { class: kind }));
+    const [title, value, says] = [h("span", {}, head), h("strong"), h("span", { class: "says" })];
+    const element = h("div", { class: "card" }, title, value, h("div", { class: "axis" }, line, was, is), says);
+    const set = (before, after, decimals, sentence) => {
+      const text = (p) => `${(100 * p).toFixed(decimals)} %`;
+      value.textContent = after === undefined || after === before ? text(before) : `${text(before)} → ${text(after)}`;
+      const to = after ?? before;
+      was.style.left = `${100 * before}%`;
+      is.style.left = `${100 * to}%`;
+      line.style.left = `${100 * Math.min(before, to)}%`;
+      line.style.width = `${100 * Math.abs(before - to)}%`;
+      says.textContent = sentence;
+    };
+    return { element, title, set };
+  };
+  const one = card(""),
+    many = card("");
+  const GATES = {
+    own: "each with its own gates",
+    one: "all gates open",
+    frozen: "each with the mean gates",
+    shuffled: "each with its gates shuffled",
+    donor: "each with gates from another class",
+    "": "each with its own gates",
+  };
+  const drawCards = () => {
+    give.hidden = all !== "own";
+    give.textContent = `Give this ${picture.name || "picture"} the gates of the ${donor}`;
+    whose.value = all;
+    donors.value = donor;
+    const images = measured.images.toLocaleString("en-US");
+    many.title.textContent = `${images} test pictures, ${GATES[all]}: right`;
+    if (!now || !base) return;
+    const first = top(base);
+    one.title.textContent = `This picture: how sure of ${classes[first]}`;
+    const [p, of] = [base.probabilities[first], now.probabilities[first]];
+    const after = { name: classes[top(now)], p: now.probabilities[top(now)] };
+    const same = now === base;
+    one.set(p, of, 0, same ? "With its own gates." : pictureSays({ before: { name: classes[first], p }, after, of }));
+    const right = all === "own" ? measured.right : measured.after[all];
+    const fall = p - of;
+    const sentence = same ? "With their own gates." : manySay({ kind: all, right: measured.right, after: right, fall });
+    many.set(measured.right, right, 1, sentence);
   };
 
   /* ---- The gates */
@@ -296,7 +400,7 @@ figure("se-live", (root, { classes, samples, blocks }, self) => {
       fill.style.background = colors.css(colors.gate(value));
       was.hidden = !now || now === base || Math.abs(value - own(c)) < 0.005;
       was.style.bottom = `calc(${100 * own(c)}% - 1px)`;
-      mark.textContent = pinned === 0 ? "×" : Number.isNaN(pinned) ? "" : "•";
+      mark.textContent = all ? "" : pinned === 0 ? "×" : Number.isNaN(pinned) ? "" : "•";
       cell.setAttribute("aria-valuenow", value.toFixed(4));
       cell.setAttribute(
         "aria-valuetext",
@@ -377,19 +481,19 @@ figure("se-live", (root, { classes, samples, blocks }, self) => {
   const draw = frame(() => {
     drawAnswer();
     drawGates();
+    drawCards();
     self.result = { base, now, plain }; // for the console, and for tests
   });
   self.ontheme = draw;
 
   root.append(
     h("style", {}, css),
-    h("h3", {}, "A trained SE-ResNet-20, live in this page"),
-    h("p", { class: "note" }, "Choose a picture. Then click gates to mute their channels, and watch the answer."),
-    picture.thumbs,
+    h("h3", {}, "A trained network, live"),
+    h("div", { class: "act" }, give, picture.thumbs),
     h(
       "div",
       { class: "live" },
-      h("div", {}, picture.panel, picture.under, answers[0], chart, h("div", { class: "key" }, compare, plainSays)),
+      h("div", {}, picture.panel, picture.under),
       h(
         "div",
         {},
@@ -399,30 +503,29 @@ figure("se-live", (root, { classes, samples, blocks }, self) => {
           { class: "strips", role: "radiogroup", "aria-label": "Block to open" },
           strips.map(({ row }) => row),
         ),
-        h(
-          "div",
-          { class: "block" },
-          answers[1],
-          h("div", { class: "head" }, title, readout),
-          cellBox,
-          h("div", { class: "controls" }, pinner, mute, free),
-          h(
-            "div",
-            { class: "whole" },
-            whole("Shuffle", (edit) => edit.shuffle++),
-            whole("Mute all", (edit) => edit.pin.fill(0)),
-            whole("All to 1", (edit) => edit.pin.fill(1)),
-            reset,
-            resetAll,
-          ),
-        ),
       ),
+      h("div", {}, answers[0], chart, h("div", { class: "key" }, compare, plainSays)),
     ),
+    h("div", { class: "all" }, whose, donors),
+    h("div", { class: "cards" }, one.element, many.element),
     h(
-      "p",
-      { class: "note foot" },
-      "The network was trained on 50,000 pictures of these ten kinds, 32 × 32 pixels each, and knows nothing else. " +
-        "It always answers with one of the ten, even to a coffee cup. Pictures stay on this device.",
+      "div",
+      { class: "block" },
+      answers[1],
+      h("div", { class: "head" }, title, readout),
+      cellBox,
+      h(
+        "div",
+        { class: "controls" },
+        pinner,
+        mute,
+        free,
+        whole("Shuffle", (edit) => edit.shuffle++),
+        whole("Mute all", (edit) => edit.pin.fill(0)),
+        whole("All to 1", (edit) => edit.pin.fill(1)),
+        reset,
+        resetAll,
+      ),
     ),
   );
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from torch import Tensor
 from senet_edu import load_pretrained, override_gates, record_gates
 from senet_edu.data import CLASSES, normalize
 from senet_edu.explorables import Live, load_samples
+from senet_edu.explorables.live import PAIR, sample_words
+from senet_edu.store import load
 
 BLOCKS = [f"layer{stage}.{i}.se" for stage in (1, 2, 3) for i in range(3)]
 
@@ -27,7 +30,8 @@ def html() -> str:
 
 @pytest.fixture(scope="module")
 def samples() -> dict[str, Tensor]:
-    return load_samples()
+    """Those in the figure's row; the two that were grown from a network are not."""
+    return {name: image for name, image in load_samples().items() if "grown" not in sample_words()[name]}
 
 
 def pytorch(image: Tensor, overrides: Mapping[str, Any] | None = None, name: str = "se_resnet20") -> dict[str, Any]:
@@ -434,3 +438,43 @@ def test_workers_are_made_once_and_end_with_the_element(figure_page, html, sampl
     page.get_by_role("button", name="truck", exact=True).click()
     settle(page)
     assert_same(state(page)["now"], pytorch(samples["truck"]))
+
+
+def cards(page) -> list[str]:
+    settle(page)
+    return [card.inner_text() for card in page.locator("se-live .card").all()]
+
+
+def test_gates_of_another_picture_in_all_blocks(figure_page, axe, html, samples):
+    """The filled button; the second card has the stored accuracy of what was done."""
+    page = figure_page(html)
+    settle(page)
+    pair = json.loads(PAIR.read_text(encoding="utf-8"))
+    give = page.locator("se-live button.primary")
+    assert give.inner_text() == f"Give this {pair['picture']} the gates of the {pair['donor']}"
+    give.click()
+    page.wait_for_function("location.hash.includes('a.donor')")
+    gates = {block: s[None] for block, s in pytorch(samples[pair["donor"]])["gates"].items()}
+    assert_same(state(page)["now"], pytorch(samples[pair["picture"]], gates))
+    stored = load("interventions")
+    after = stored["interventions"]["other_class"]["places"]["all"]["accuracy"]
+    assert f"{100 * stored['accuracy']:.1f} % → {100 * after:.1f} %" in cards(page)[1]
+    assert give.is_hidden()
+    assert axe(page) == []
+    page.locator("se-live .cell").first.click()
+    assert "Not measured on 10,000 pictures." in cards(page)[1]
+
+
+@pytest.mark.parametrize(("label", "kind"), [("all open", "one"), ("frozen", "mean"), ("shuffled", "channels")])
+def test_all_blocks_at_once(figure_page, html, samples, label, kind):
+    page = figure_page(html)
+    settle(page)
+    page.get_by_role("radio", name=label).check(force=True)
+    page.wait_for_function("location.hash.includes('_a.')")
+    after = load("interventions")["interventions"][kind]["places"]["all"]["accuracy"]
+    assert f"→ {100 * after:.1f} %" in cards(page)[1]
+    if kind == "one":
+        assert_same(state(page)["now"], pytorch(samples["cat"], dict.fromkeys(BLOCKS, 1.0)))
+    page.get_by_role("radio", name="own gates").check(force=True)
+    assert "→" not in "".join(cards(page))
+    assert_same(state(page)["now"], pytorch(samples["cat"]))
