@@ -9,6 +9,7 @@ from senet_edu.explorables.ablations import Ablations, Prediction
 from senet_edu.explorables.convolution import Convolution
 from senet_edu.explorables.excitation import Excitation
 from senet_edu.explorables.gate_map import GateMap
+from senet_edu.explorables.guess import Guess, Verdict
 from senet_edu.explorables.interventions import Interventions
 from senet_edu.explorables.lamp import Lamp, LampHero
 from senet_edu.explorables.learning import Learning
@@ -26,6 +27,7 @@ __all__ = [
     "Excitation",
     "Explorable",
     "GateMap",
+    "Guess",
     "Interventions",
     "Lamp",
     "LampHero",
@@ -37,5 +39,6 @@ __all__ = [
     "ReceptiveField",
     "Rescale",
     "Squeeze",
+    "Verdict",
     "load_samples",
 ]

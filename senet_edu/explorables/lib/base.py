@@ -80,8 +80,12 @@ class Explorable:
         data = json.dumps(self.data, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
         return (
             f'<{tag} role="group" aria-label="{escape(self.alt)}"><script type="application/json">{data}</script>'
-            f"<p>{escape(self.alt)} <em>{STILL}</em></p></{tag}>"
+            f"{self.without_script()}</{tag}>"
         )
+
+    def without_script(self) -> str:
+        """What is seen where no scripts run, as HTML."""
+        return f"<p>{escape(self.alt)} <em>{STILL}</em></p>"
 
     def _repr_html_(self) -> str:
         script = f"{self.name}.js"
