@@ -1,7 +1,7 @@
 """What others have measured: published pairs of a plain network and the same one with SE, and the paper's ablations.
 
-Numbers are copied as printed. Errors are in percent; "paper" is Hu et al., arXiv 1709.01507 v4, with its table. Nearly
-all of them are single runs: nobody printed a spread, so none can be drawn.
+Numbers are copied as printed. Errors are in percent; "paper" is Hu et al., arXiv 1709.01507 v4, with its table. It
+prints one number a row, without saying of how many runs, and no spread; so do most others, and none can be drawn.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Pair:
-    """Top-1 errors in percent of a network without and with SE blocks, trained by one recipe."""
+    """Top-1 errors in percent of a network without and with SE blocks, as one source prints them side by side.
+
+    That the recipe was the same is known for the paper's Tables 2 and 3, timm and weiaicunzai; see `_PUBLISHED`.
+    """
 
     source: Source
     network: str
@@ -38,7 +41,7 @@ class Pair:
 
 
 PAPER = "https://arxiv.org/abs/1709.01507"
-IMGCLSMOB = "https://github.com/osmr/imgclsmob"
+IMGCLSMOB = "https://github.com/osmr/imgclsmob/blob/master/gluon/README.md"
 TIMM_SPEED = "https://github.com/huggingface/pytorch-image-models/tree/main/results"
 TIMM = "https://github.com/huggingface/pytorch-image-models/blob/main/results/results-imagenet.csv"
 
@@ -54,6 +57,8 @@ _PUBLISHED: dict[Source, dict[str, tuple[float, float]]] = {
         "Inception-ResNet-v2": (20.37, 19.80),
     },
     Source("paper, Table 3", "ImageNet", PAPER): {"MobileNet": (28.4, 25.3), "ShuffleNet": (32.6, 31.0)},
+    # Tables 4 and 5: the column of the plain networks is headed "original", and holds the values of the original
+    # papers, some of them medians or means of several runs; "hyperparameters match those suggested by the original papers".
     Source("paper, Table 4", "CIFAR-10", PAPER): {
         "ResNet-110": (6.37, 5.21),
         "ResNet-164": (5.46, 4.39),
@@ -64,7 +69,7 @@ _PUBLISHED: dict[Source, dict[str, tuple[float, float]]] = {
         "ResNet-110": (26.88, 23.85),
         "ResNet-164": (24.33, 21.31),
         "WRN-16-8": (20.43, 19.14),
-        "Shake-Even": (15.85, 15.41),
+        "Shake-Even": (15.85, 15.41),  # see SHAKE_EVEN_CUTOUT
     },
     # Top-1 accuracies of results-imagenet.csv, as errors; a1, a2, a3 are recipes for one and the same network.
     Source("timm, 224 px", "ImageNet", TIMM): {
@@ -76,7 +81,9 @@ _PUBLISHED: dict[Source, dict[str, tuple[float, float]]] = {
         "ResNet-50, a1": (18.760, 18.886),
         "ResNet-50, a2": (19.226, 18.906),
     },
+    # "Max. test accuracy" of a run, in whole percents.
     Source("moskomule", "CIFAR-10", "https://github.com/moskomule/senet.pytorch"): {"ResNet-20": (8.0, 7.0)},
+    # The recipe was not published; plain networks and those with SE were released at different times.
     Source("imgclsmob", "CIFAR-10", IMGCLSMOB): {
         "ResNet-20": (5.97, 6.01),
         "ResNet-56": (4.52, 4.13),
@@ -114,6 +121,10 @@ _PUBLISHED: dict[Source, dict[str, tuple[float, float]]] = {
     },
 }
 
+SHAKE_EVEN_CUTOUT = 15.20
+"""Error in percent of the plain Shake-Even network with Cutout on CIFAR-100 (github.com/uoguelph-mlrg/Cutout). The
+paper's row trains SE with Cutout, and its 15.85 is that of the plain network without."""
+
 PAIRS = tuple(
     Pair(source, network, *errors) for source, networks in _PUBLISHED.items() for network, errors in networks.items()
 )
@@ -121,7 +132,7 @@ PAIRS = tuple(
 
 @dataclass(frozen=True)
 class PaperRow:
-    """A row of the paper's ablations: SE-ResNet-50 on ImageNet, changed in one thing and trained once.
+    """A row of the paper's ablations: SE-ResNet-50 on ImageNet, changed in one thing: one number, no spread.
 
     `error` is the top-1 error in percent; `parameters` are in millions as printed, or those of the standard network
     where the change adds none, and None where the paper does not print them and they differ.
@@ -181,9 +192,11 @@ SPEEDS = (
     Speed("timm: ResNet-50, inference, RTX 4090", 4218, 3649, True, TIMM_SPEED),
     Speed("  the same, channels-last", 5088, 4276, True, TIMM_SPEED),
     Speed("  the same, torch.compile", 8237, 6510, True, TIMM_SPEED),
-    Speed("timm: ResNet-18, inference, GPU", 13537, 12647, True, TIMM_SPEED),
-    Speed("timm: ResNet-50, inference, i9 CPU", 67.2, 54.2, True, TIMM_SPEED),
+    Speed("timm: ResNet-18, inference, RTX 4090", 13537, 12647, True, TIMM_SPEED),
+    Speed("timm: ResNet-50, torch.compile, i9 CPU", 67.2, 54.2, True, TIMM_SPEED),
+    Speed("timm: ResNet-50, torch.compile, i7 CPU", 30.48, 28.23, True, TIMM_SPEED),
     Speed("ECA paper: ResNet-50, training", 1024, 759, True, "https://arxiv.org/abs/1910.03151"),
     Speed("ECA paper: ResNet-50, inference", 1855, 1620, True, "https://arxiv.org/abs/1910.03151"),
 )
-"""ms for the paper's, images a second for all others."""
+"""ms for the paper's, images a second for all others; timm's are of its files of PyTorch 2.4; on CPUs fp32, an image at
+a time."""

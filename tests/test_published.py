@@ -72,4 +72,4 @@ def test_speeds_are_given_as_the_time_of_one_image():
     assert SPEEDS[0].longer == pytest.approx(0.10, abs=0.001)  # as the paper says: 190 to 209 ms
     assert all(speed.se < speed.plain for speed in SPEEDS if speed.per_second)
     assert all(0 < speed.longer < 0.4 for speed in SPEEDS)
-    assert math.isclose(SPEEDS[8].longer, 1024 / 759 - 1)
+    assert math.isclose(SPEEDS[9].longer, 1024 / 759 - 1)
