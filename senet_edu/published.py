@@ -58,7 +58,7 @@ _PUBLISHED: dict[Source, dict[str, tuple[float, float]]] = {
     },
     Source("paper, Table 3", "ImageNet", PAPER): {"MobileNet": (28.4, 25.3), "ShuffleNet": (32.6, 31.0)},
     # Tables 4 and 5: the column of the plain networks is headed "original", and holds the values of the original
-    # papers, some of them medians or means of several runs; "hyperparameters match those suggested by the original papers".
+    # papers, some of them medians or means of several runs; the SE networks have hyperparameters that "match" those.
     Source("paper, Table 4", "CIFAR-10", PAPER): {
         "ResNet-110": (6.37, 5.21),
         "ResNet-164": (5.46, 4.39),
