@@ -68,7 +68,8 @@ def learning_rate(rates: Sequence[float], sizes: Sequence[tuple[float, int]], ep
     ax.set(ylim=(0, 1.15 * max(rates)), ylabel="learning rate")
     _epoch_axes([ax], sizes, epochs)
     alt = "The learning rate rises on a straight line to its peak and falls on another to zero. Training images have "
-    return Picture(figure, alt + f"first {sizes[0][1]} and in the end {sizes[-1][1]} pixels a side.")
+    sides = f"first {sizes[0][1]} and in the end {sizes[-1][1]}" if len(sizes) > 1 else sizes[0][1]
+    return Picture(figure, f"{alt}{sides} pixels a side.")
 
 
 TRAIN_LINE = {"linestyle": "--", "linewidth": 1.6}
