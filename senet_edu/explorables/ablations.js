@@ -12,12 +12,12 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
   let at = 0; // the row
   let seed = null; // an index into seeds, or null for all
 
-  /** Mean, ends of the interval (null where there is but one run), and the differences seed by seed. */
+  /** Mean and ends of the interval (equal where there is but one number), how both are written, and the differences. */
   const against = (row) => {
     const by = row.accuracy.map((a, i) => (a == null || base.accuracy[i] == null ? null : a - base.accuracy[i]));
-    if (single) return { value: by[0], low: by[0], high: by[0], margin: null, by };
-    const [value, margin] = row.versus[base.key];
-    return { value, low: value - margin, high: value + margin, margin, by };
+    if (single) return { value: by[0], low: by[0], high: by[0], points: signed(by[0]), by };
+    const [value, margin, points] = row.versus[base.key];
+    return { value, low: value - margin, high: value + margin, points, by };
   };
   const theBase = () => (base.key === "plain" ? "the network without SE" : "the standard SE network");
   /* The dot plot: a table, so that rows and numbers line up. Places are percents of a cell's width. */
@@ -51,7 +51,7 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
         const figure = h(
           "td",
           { class: "figure" },
-          isBase ? "base" : single ? signed(d.value) : `${signed(d.value, 1)} ± ${number(d.margin, 1)}`,
+          isBase ? "base" : d.points,
         );
         const line = h("tr", { "data-row": row.key }, h("th", { scope: "row" }, row.title), cell, figure);
         lines.push({ line, cell });
@@ -104,7 +104,7 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
     );
     pairs.setAttribute(
       "aria-label",
-      both.map((p) => `${single ? "one run" : `seed ${p.s}`}: ${number(p.from)} to ${number(p.to)} %`).join(", "),
+      both.map((p) => `${single ? "one number" : `seed ${p.s}`}: ${number(p.from)} to ${number(p.to)} %`).join(", "),
     );
   };
 
@@ -175,7 +175,7 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
     if (single)
       return (
         `${name}: ${at}${cost}, ${signed(d.value)} points against ${theBase()} (${row.table}). ` +
-        "One run each: no interval can be given."
+        "One number and no spread: no interval can be given."
       );
     const kind = d.low > 0 ? "above zero" : d.high < 0 ? "below zero" : "includes zero";
     const one = seed == null || d.by[seed] == null ? "" : ` Seed ${seeds[seed]}: ${signed(d.by[seed])}.`;
@@ -192,7 +192,7 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
     );
     for (const dot of body.querySelectorAll(".seed")) dot.classList.toggle("focus", Number(dot.dataset.seed) === seed);
     body.classList.toggle("one", seed != null);
-    title.textContent = single ? "One run each" : "Seed by seed, % right";
+    title.textContent = single ? "One number each" : "Seed by seed, % right";
     drawPairs(row);
     drawCloud(row);
     read.textContent = say(row);
@@ -215,7 +215,7 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
     which.value = seed ?? "all";
     const [few, many] = ["min", "max"].map((of) => Math[of](...rows.map((row) => known(row.accuracy).length)));
     note.textContent = single
-      ? `The paper's Tables 10 to 16: ${paper.about}. One run each, so there are no intervals.`
+      ? `The paper's Tables 10 to 16: ${paper.about}. One number a row and no spread, so there are no intervals.`
       : `${ours.about}: a reduced version, not the full training. A dot is the mean over ` +
         `${few === many ? many : `${few} to ${many}`} seeds, small marks are single seeds, and the bar is the 95 % ` +
         "interval. Hollow: it includes zero.";
@@ -227,7 +227,7 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
     label: "Runs",
     options: [
       ["ours", "ours, reduced"],
-      ["paper", "the paper's, one run each"],
+      ["paper", "the paper's, one number each"],
     ],
     value: "ours",
     input: show,

@@ -66,7 +66,7 @@ class Ablations(Explorable):
                 "accuracy": [round(100 * found[seed], 2) if seed in found else None for seed in seeds],
                 "parameters": one["parameters"],
                 "operations": one["multiply_adds"],
-                "versus": {b: [round(100 * d.mean, 3), round(100 * d.margin, 3)] for b, d in differences.items()},
+                "versus": {b: [100 * d.mean, 100 * d.margin, d.points] for b, d in differences.items()},
             }
 
         paper = [
@@ -109,7 +109,7 @@ class Prediction(Explorable):
                 continue
             d = compare(runs, name)
             group = GROUPS[ROWS[name].group]
-            rows.append([f"{group}: {ROWS[name].title}", round(100 * d.mean, 2), round(100 * d.margin, 2)])
+            rows.append([f"{group}: {ROWS[name].title}", 100 * d.mean, 100 * d.margin, d.points])
         super().__init__(
             {"about": described(runs), "rows": rows},
             "Two menus to predict which of the variants gains most over the plain network, and which loses most. "

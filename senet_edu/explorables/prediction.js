@@ -1,5 +1,5 @@
 /* Chapter 7: choose what gains and what loses most, commit, then see where the choices lie among all variants. */
-import { button, figure, h, menu, number, signed as withSign } from "./lib/core.js";
+import { button, figure, h, menu, signed as withSign } from "./lib/core.js";
 import { axis } from "./lib/dotplot.js";
 import css from "./prediction.css";
 
@@ -25,7 +25,7 @@ figure("se-prediction", (root, { about, rows }, self) => {
   const strip = h("div", { class: "strip", "aria-hidden": "true" });
   const said = h("div", { class: "said" });
 
-  const gain = (row) => `${signed(rows[row][1])} ± ${number(rows[row][2], 1)}`;
+  const gain = (row) => rows[row][3];
   const report = (label, row) => {
     const place = order.indexOf(row) + 1;
     return h(

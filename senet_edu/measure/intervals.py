@@ -23,6 +23,13 @@ class Difference:
     count: int
 
     @property
+    def points(self) -> str:
+        """Of accuracies, in points, such as `-1.2 ± 0.7`: what figures, tables and text show, so all round alike."""
+        mean = f"{100 * self.mean:+.1f}"
+        text = f"{mean if float(mean) else '0.0'} ± {100 * self.margin:.1f}"
+        return text.replace("-", "\N{MINUS SIGN}").replace(" ", "\N{NO-BREAK SPACE}")
+
+    @property
     def verdict(self) -> str:
         """`"better"` or `"worse"` where the interval lies on one side of zero, else `"undecided"`."""
         if abs(self.mean) <= self.margin:

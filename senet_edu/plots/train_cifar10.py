@@ -68,7 +68,8 @@ def learning_rate(rates: Sequence[float], sizes: Sequence[tuple[float, int]], ep
     ax.set(ylim=(0, 1.15 * max(rates)), ylabel="learning rate")
     _epoch_axes([ax], sizes, epochs)
     alt = "The learning rate rises on a straight line to its peak and falls on another to zero. Training images have "
-    return Picture(figure, alt + f"first {sizes[0][1]} and in the end {sizes[-1][1]} pixels a side.")
+    sides = f"first {sizes[0][1]} and in the end {sizes[-1][1]}" if len(sizes) > 1 else sizes[0][1]
+    return Picture(figure, f"{alt}{sides} pixels a side.")
 
 
 TRAIN_LINE = {"linestyle": "--", "linewidth": 1.6}
@@ -108,21 +109,37 @@ def training_progress(history: Sequence[Mapping[str, Any]], sizes: Sequence[tupl
     return Picture(figure, alt)
 
 
+def _band(ax: Axes, histories: Sequence[Sequence[Mapping[str, Any]]], key: str, color: str) -> None:
+    """From the lowest to the highest accuracy of several runs, in the epochs in which two or more were measured."""
+    found: dict[int, list[float]] = {}
+    for row in (row for history in histories for row in history if key in row):
+        found.setdefault(row["epoch"], []).append(100 * row[key])
+    epochs = sorted(epoch for epoch, values in found.items() if len(values) > 1)
+    low, high = ([of(found[epoch]) for epoch in epochs] for of in (min, max))
+    ax.fill_between(epochs, low, high, color=color, alpha=0.25, linewidth=0)
+
+
 @picture
 def training_curves(
-    histories: Mapping[str, Sequence[Mapping[str, Any]]], sizes: Sequence[tuple[float, int]], epochs: int
+    histories: Mapping[str, Sequence[Mapping[str, Any]]],
+    sizes: Sequence[tuple[float, int]],
+    epochs: int,
+    seeds: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]] | None = None,
 ) -> Picture:
     """Accuracy by epoch of a plain network and one with SE: left on training images, right on test images.
 
     Args:
         histories: the name of the plain network, then of the other, each with its dictionaries an epoch.
         sizes, epochs: as in `training_progress`.
+        seeds: by the same names, histories of several seeds, drawn as a band from the lowest to the highest.
     """
     figure = new_figure(3.4)
     axes = figure.subplots(1, 2, sharey=True)
-    for history, color in zip(histories.values(), (theme.plain, theme.ink)):
-        _curve(axes[0], history, "train_accuracy", color=color, **TRAIN_LINE)
-        _curve(axes[1], history, "test_accuracy", color=color, **TEST_LINE)
+    for (name, history), color in zip(histories.items(), (theme.plain, theme.ink)):
+        for ax, part, style in zip(axes, ("train_accuracy", "test_accuracy"), (TRAIN_LINE, TEST_LINE)):
+            if seeds:
+                _band(ax, seeds[name], part, color)
+            _curve(ax, history, part, color=color, **style)
     axes[0].set(ylim=(0, 100), ylabel="accuracy (%)")
     _epoch_axes(axes, sizes, epochs)
     for ax, title in zip(axes, ("training images", "test images")):
@@ -130,4 +147,5 @@ def training_curves(
     keys = [Line2D([], [], color=color, linewidth=4) for color in (theme.plain, theme.ink)]
     figure.legend(keys, list(histories), loc="outside upper left", ncols=2, handlelength=1.2)
     names = " and ".join(histories)
-    return Picture(figure, f"Accuracy of {names} by epoch, left on training images and right on test images.")
+    band = " Bands go from the lowest to the highest of several seeds." if seeds else ""
+    return Picture(figure, f"Accuracy of {names} by epoch, left on training images and right on test images.{band}")

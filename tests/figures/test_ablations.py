@@ -13,6 +13,7 @@ from browser import drawn, wait_until_said
 from senet_edu.explorables import Ablations, Prediction
 from senet_edu.explorables.ablations import GROUPS, described, measured
 from senet_edu.measure.ablations import REDUCED, ROWS, STANDARD
+from senet_edu.measure.intervals import compare
 from senet_edu.published import PAPER_ABLATIONS, PAPER_PLAIN
 
 TABLE = "se-ablations tbody"
@@ -68,7 +69,8 @@ def test_differences_and_margins_are_those_of_student(figure_page, axe, runs, la
     assert list(shown) == list(ROWS) and shown.pop(base) == "base"
     for row, text in shown.items():
         d = column(runs, row) - column(runs, base)
-        mean, margin = map(number, text.split(" ± "))
+        assert text == compare(runs, row, base).points  # one rounding in figures, tables and text
+        mean, margin = map(number, text.split("\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"))
         assert mean == pytest.approx(d.mean(), abs=0.051), row
         assert margin == pytest.approx(T4 * d.std(ddof=1) / np.sqrt(5), abs=0.051), row
         if row != "softmax":
@@ -141,13 +143,13 @@ def test_a_seed_is_marked_in_every_row(figure_page, runs):
 
 def test_the_papers_rows_have_no_interval_and_say_so(figure_page, axe, runs):
     page = figure_page(Ablations(runs).element())
-    choose(page, "Runs", "the paper's, one run each")
+    choose(page, "Runs", "the paper's, one number each")
     drawn(page)
     shown = [text for text in figures(page).values() if text != "base"]
     gains = [PAPER_PLAIN.error - row.error for row in PAPER_ABLATIONS if row is not PAPER_PLAIN]
     assert [number(text) for text in shown] == pytest.approx(gains, abs=0.0051)
     assert page.locator(f"{TABLE} .interval, {TABLE} .seed").count() == 0
-    assert "One run each" in page.locator("se-ablations p.note").inner_text()
+    assert "One number a row and no spread" in page.locator("se-ablations p.note").inner_text()
     assert "no interval can be given" in page.locator("se-ablations output").inner_text()
     assert page.get_by_role("group", name="Mark a seed").get_by_role("radio").first.is_disabled()
     assert axe(page) == []
@@ -173,7 +175,8 @@ def test_a_prediction_is_answered_after_it_was_made(figure_page, axe, runs):
     said = page.locator("se-prediction .said").inner_text().replace("\N{MINUS SIGN}", "-")
     gains = {row: statistics.mean(column(runs, row) - column(runs, "plain")) for row in ROWS if row != "plain"}
     order = sorted(gains, key=gains.get, reverse=True)
-    assert f"Measured: {gains['softmax']:+.1f} ± " in said and f"number {len(order)} of {len(order)}" in said
+    assert f"Measured: {compare(runs, 'softmax').points} points".replace("\N{MINUS SIGN}", "-") in said
+    assert f"{gains['softmax']:+.1f}" in said and f"number {len(order)} of {len(order)}" in said
     assert f"number {order.index('eca') + 1} of {len(order)}" in said and "below zero" in said
     assert f"largest mean is that of {GROUPS[ROWS[order[0]].group]}: {ROWS[order[0]].title}" in said
     assert axe(page) == []

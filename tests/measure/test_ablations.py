@@ -219,20 +219,19 @@ def stored() -> list[dict[str, Any]]:
     return ablations.load()
 
 
-UNTIL_MEASURED = pytest.mark.xfail(
-    raises=AssertionError, strict=True, reason="the stored runs are of an earlier, shorter protocol"
-)
-
-
-@UNTIL_MEASURED
 def test_the_stored_runs_are_those_of_the_protocol(stored: list[dict[str, Any]]) -> None:
+    """Not every row has runs; the chapter shows those that have, and names the others as not measured."""
     data = {"name": "cifar10, 16 x 16", "train": 50_000, "test": 10_000}
     for run in stored:
         assert same_recipe(run["about"], REDUCED.recipe(run["row"], run["seed"])) and run["about"]["data"] == data
-    assert missing(stored, REDUCED.plan()) == []
+    assert missing(stored, REDUCED.plan(["plain", STANDARD, "frozen", "wide", "eca"])) == []
 
 
-@UNTIL_MEASURED
+@pytest.mark.xfail(
+    raises=AssertionError,
+    strict=True,
+    reason="two held-out pairs promised 0.2 points after eight epochs; eight pairs have 0.84. Chapter 7 says so",
+)
 def test_a_pair_can_show_something(stored: list[dict[str, Any]]) -> None:
     """The reduced protocol was chosen for this, on images held out of the training set."""
     plain, se = accuracies(stored, "plain"), accuracies(stored, STANDARD)

@@ -51,3 +51,10 @@ def test_verdict() -> None:
 def test_a_row_without_runs_says_what_there_is() -> None:
     with pytest.raises(ValueError, match="'se_r3' has no run; there are plain"):
         accuracies([{"row": "plain", "seed": 0, "test_accuracy": 0.5}], "se_r3")
+
+
+def test_a_difference_is_written_in_points_with_one_rounding() -> None:
+    """-1.25 is where JavaScript and Python round apart, so it is rounded here and nowhere else."""
+    assert Difference(-0.0125, 0.0071, 8).points.replace("\N{NO-BREAK SPACE}", " ") == "\N{MINUS SIGN}1.2 ± 0.7"
+    assert Difference(-0.0001, 0.007, 3).points.replace("\N{NO-BREAK SPACE}", " ") == "0.0 ± 0.7"
+    assert Difference(0.004, 0.02, 8).points.replace("\N{NO-BREAK SPACE}", " ") == "+0.4 ± 2.0"

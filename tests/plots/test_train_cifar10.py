@@ -38,6 +38,7 @@ def pictures(seed: int = 0) -> dict[str, Picture]:
         "nothing yet": plots.training_progress([], SIZES, 4),
         "training_progress": plots.training_progress(history(seed), SIZES, 4),
         "training_curves": plots.training_curves(histories, SIZES, 4),
+        "with seeds": plots.training_curves(histories, SIZES, 4, {name: [history(), history(5)] for name in histories}),
     }
 
 
@@ -80,6 +81,19 @@ def test_curves_part_training_and_test_and_keep_colors() -> None:
             assert list(line.get_xdata()) == list(epochs) and list(line.get_ydata()) == pytest.approx(wanted)
             assert line.get_color() == color
     assert set(histories) <= set(texts(picture))
+
+
+def test_bands_go_from_the_lowest_to_the_highest_seed() -> None:
+    histories = {"ResNet-20": history(0), "SE-ResNet-20": history(1)}
+    runs = [history(2), history(3), history(4)[:3]]  # the last was stopped
+    seeds = {name: runs for name in histories}
+    for ax, part in zip(plots.training_curves(histories, SIZES, 4, seeds).figure.axes, ("train", "test")):
+        (edge,) = ax.collections[0].get_paths()
+        for epoch in {row["epoch"] for run in runs for row in run if f"{part}_accuracy" in row}:
+            values = [100 * run[epoch - 1][f"{part}_accuracy"] for run in runs if len(run) >= epoch]
+            heights = edge.vertices[np.isclose(edge.vertices[:, 0], epoch), 1]
+            assert (heights.min(), heights.max()) == pytest.approx((min(values), max(values)))
+        assert len(ax.collections) == 2
 
 
 def test_plots_are_sound() -> None:
