@@ -34,9 +34,8 @@ def measured() -> str:
     gates = load("interventions")
     swapped = gates["interventions"]["other_class"]["places"]["all"]["accuracy"]
     return (
-        '<p class="se-measured"><strong>Measured.</strong> On this task SE cuts the error from '
-        f"{errors['plain']:.2f} to "
-        f"{errors['se']:.2f} (one seed; the page trains others before you). An SE-ResNet-20 names "
+        f'<p class="se-measured"><strong>Measured.</strong> On this task SE cuts the error from {errors["plain"]:.2f} '
+        f"to {errors['se']:.2f} (one seed; the page trains others before you). An SE-ResNet-20 names "
         f"{100 * gates['accuracy']:.1f} % of {gates['images']:,} CIFAR-10 test images rightly, and "
         f"{100 * swapped:.1f} % when each gets the gates of an image of another class. "
         '<a href="07_does_it_help.html">Whether SE helps there</a> is chapter 7.</p>\n'
