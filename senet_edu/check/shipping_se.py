@@ -56,7 +56,9 @@ def _overflows(function: Callable[[Tensor], Any]) -> str | None:
         answer = sorted(answer)
     flat = as_tensor(answer, "overflows must return a list of channel numbers").flatten()
     if flat.dtype == torch.bool:
-        raise Wrong("overflows must return channel numbers; yours are True and False: `nonzero` turns them into numbers.")
+        raise Wrong(
+            "overflows must return channel numbers; yours are True and False, which `nonzero` turns into numbers."
+        )
     found, wanted = sorted({int(channel) for channel in flat}), [1, 4]
     if found == wanted:
         return None
