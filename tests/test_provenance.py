@@ -19,7 +19,6 @@ from senet_edu.explorables.provenance import chapter_title, formula_html, formul
 from senet_edu.provenance import MAP, duration, marked, records, source_of_code, source_of_test, stored
 
 NOT_YET = (
-    "lamp.json",
     "gpu.jsonl",
     "ablations_full.jsonl",
     "ablations_full_cifar100.jsonl",
@@ -85,18 +84,31 @@ def test_what_a_file_does_not_say_is_not_recorded(tmp_path: Path, monkeypatch: p
     assert duration(None) == "not recorded"
 
 
+FIGURES = {
+    "results/lamp.json": "Lamp",
+    "results/squeeze.json": "Block",
+    "results/interventions.json": "Block",
+    "weights/resnet20.safetensors": "Live",
+    "weights/se_resnet20.safetensors": "Block|Live",
+}
+"""Files that a figure reads for a chapter."""
+
+
 def uses(path: str) -> str:
-    """What the code of a chapter that shows a file looks like, as a regular expression."""
+    """What the code of a chapter that shows a file looks like, by itself or by a figure, as a regular expression."""
     folder, file = path.split("/")
     name = file.partition(".")[0]
-    if path == "results/squeeze.json":
-        return r"\bBlock\("  # the figure reads it
-    if folder == "results":
-        return r"ablations\.load\(" if name.startswith("ablations") else rf'store\.load(_runs)?\("{name}"\)'
+    patterns = [rf"\b({FIGURES[path]})\("] if path in FIGURES else []
     if name == "manifest":
-        return r"\bfacts\("
-    function = "load_history" if "history" in file else "load_pretrained"
-    return rf'(?s){function}\("{name}"\)|"{name}".*{function}\(name\)'
+        patterns += [r"\bfacts\("]
+    elif name == "relatives":
+        patterns += [r"\bload_relatives\("]
+    elif folder == "results":
+        patterns += [rf'\bstore\.load(_runs)?\("{name}"\)'] + [r"\bablations\.load\("] * (name == "ablations")
+    else:
+        function = "load_history" if "history" in file else "load_pretrained"
+        patterns += [rf'\b{function}\("{name}"\)', rf'(?s:"{name}".*\b{function}\(name\))']
+    return "|".join(patterns)
 
 
 @pytest.mark.parametrize("path", [record.path for record in records()])

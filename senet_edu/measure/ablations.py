@@ -56,7 +56,7 @@ __all__ = [
 
 HOLDS = {
     "results/ablations.jsonl": store.Holding(
-        "accuracy of each run of chapter 7’s variants", ("11_train_cifar10", "07_does_it_help", "10_relatives")
+        "accuracy of each run of chapter 7’s variants", ("07_does_it_help", "10_relatives", "11_train_cifar10")
     ),
     "results/ablations_cifar100.jsonl": store.Holding("the same on CIFAR-100, a few rows", ("07_does_it_help",)),
 }

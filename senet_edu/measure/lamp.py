@@ -29,7 +29,13 @@ from senet_edu.gates import find_gates
 HOLDS = {
     "results/lamp.json": store.Holding(
         "errors of every part and every relative of SE on the lamp, 20 seeds, with gates frozen and swapped",
-        ("01_why_channels", "06_learning_to_gate", "07_does_it_help", "10_relatives"),
+        (
+            "01_why_channels",
+            "06_learning_to_gate",
+            "07_does_it_help",
+            "09_are_gates_explanations",
+            "10_relatives",
+        ),
     ),
 }
 SEEDS = 20

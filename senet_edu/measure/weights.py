@@ -24,11 +24,12 @@ from senet_edu.train import evaluate
 
 HOLDS = {
     "weights/manifest.json": Holding(
-        "hash, recipe and test accuracy of each network", ("11_train_cifar10", "08_gates_across_depth")
+        "hash, recipe and test accuracy of each network", ("08_gates_across_depth", "11_train_cifar10")
     ),
     "weights/resnet20.history.jsonl": Holding("loss and accuracy by epoch, ResNet-20", ("11_train_cifar10",)),
     "weights/resnet20.safetensors": Holding(
-        "the trained ResNet-20", ("01_why_channels", "02_squeeze", "11_train_cifar10", "12_in_the_wild")
+        "the trained ResNet-20",
+        ("00_one_minute", "01_why_channels", "02_squeeze", "11_train_cifar10", "12_in_the_wild"),
     ),
     "weights/se_resnet20.history.jsonl": Holding("loss and accuracy by epoch, SE-ResNet-20", ("11_train_cifar10",)),
     "weights/se_resnet20.safetensors": Holding(
@@ -38,10 +39,9 @@ HOLDS = {
             "02_squeeze",
             "03_excitation",
             "04_rescale",
-            "11_train_cifar10",
             "08_gates_across_depth",
             "09_are_gates_explanations",
-            "10_relatives",
+            "11_train_cifar10",
             "12_in_the_wild",
         ),
     ),
