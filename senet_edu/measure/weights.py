@@ -43,6 +43,7 @@ HOLDS = {
             "09_are_gates_explanations",
             "10_relatives",
             "12_in_the_wild",
+            "13_shipping_se",
         ),
     ),
 }
