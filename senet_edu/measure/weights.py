@@ -43,6 +43,7 @@ HOLDS = {
             "09_are_gates_explanations",
             "11_train_cifar10",
             "12_in_the_wild",
+            "13_shipping_se",
         ),
     ),
 }
