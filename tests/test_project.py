@@ -181,7 +181,6 @@ def test_what_is_too_long_is_noticed() -> None:
 
 # Chapters
 
-NO_EXERCISE = {"shipping_se"}
 NO_PLOT = {"one_minute", "shipping_se"}
 
 
@@ -193,7 +192,7 @@ def test_a_chapter_has_one_name_everywhere(root: Path) -> None:
 
     book = {path.stem.partition("_")[2] for path in (root / "book").glob("*.ipynb")}
     judges = slugs("senet_edu/check", "__init__ judge")
-    assert judges == book - NO_EXERCISE
+    assert judges == book
     assert slugs("tests/check", "judge solutions", "test_") == judges
     plots = slugs("senet_edu/plots", "__init__ description style table")
     assert plots == book - NO_PLOT
