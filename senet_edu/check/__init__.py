@@ -16,6 +16,7 @@ from senet_edu.check.one_minute import falling_class
 from senet_edu.check.relatives import eca, whose_gate
 from senet_edu.check.reproduce import changed_files, rerun, what_it_shows
 from senet_edu.check.rescale import copy_weights, my_se
+from senet_edu.check.shipping_se import folded, overflows
 from senet_edu.check.squeeze import center, same_mean
 from senet_edu.check.train_cifar10 import one_cycle, random_flip, reach_target
 from senet_edu.check.why_channels import receptive_field, stage_fields
@@ -33,6 +34,7 @@ __all__ = [
     "excite",
     "falling_class",
     "fixed_bottleneck",
+    "folded",
     "frozen_gates",
     "hidden_width",
     "key_map",
@@ -41,6 +43,7 @@ __all__ = [
     "most_class_specific",
     "my_se",
     "one_cycle",
+    "overflows",
     "own_model",
     "paired_interval",
     "random_flip",

@@ -48,11 +48,7 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
         const cell = h("td", { class: "plot" });
         const isBase = row === base;
         cell.append(...(isBase ? [plot.line(0)] : plot.row({ ...d, others: single ? [] : d.by })));
-        const figure = h(
-          "td",
-          { class: "figure" },
-          isBase ? "base" : d.points,
-        );
+        const figure = h("td", { class: "figure" }, isBase ? "base" : d.points);
         const line = h("tr", { "data-row": row.key }, h("th", { scope: "row" }, row.title), cell, figure);
         lines.push({ line, cell });
         const opens = row.group !== group && row.group !== "no SE";

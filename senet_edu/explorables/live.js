@@ -1,8 +1,23 @@
 /* Chapter 0: the trained network in the page. Show it a picture, set gates, and see what becomes of its answer. */
-import { button, bytes, choice, clamp, colors, figure, frame, gateScale, h, link, menu, number, pixels, slider } from "./lib/core.js";
+
+import { connect } from "./lib/connect.js";
+import {
+  button,
+  choice,
+  clamp,
+  colors,
+  figure,
+  frame,
+  gateScale,
+  h,
+  link,
+  menu,
+  number,
+  pixels,
+  slider,
+} from "./lib/core.js";
 import { manySay, pictureSays } from "./lib/live_words.js";
 import { makePicture } from "./lib/picture.js";
-import { worker } from "./lib/worker.js";
 import css from "./live.css";
 
 figure("se-live", (root, { classes, samples, blocks, measured, pair }, self) => {
@@ -73,10 +88,12 @@ figure("se-live", (root, { classes, samples, blocks, measured, pair }, self) => 
     clearTimeout(saving);
     saving = setTimeout(() => {
       const whole = all === "donor" ? [`a.donor.${donor}`] : all && all !== "own" ? [`a.${all}`] : null;
-      const parts = whole ?? edits.flatMap(({ pin, shuffle }, b) => [
-        ...(shuffle ? [`${b}.s${shuffle}`] : []),
-        ...[...pin].flatMap((v, c) => (Number.isNaN(v) ? [] : [`${b}.${c}.${Math.round(100 * v)}`])),
-      ]);
+      const parts =
+        whole ??
+        edits.flatMap(({ pin, shuffle }, b) => [
+          ...(shuffle ? [`${b}.s${shuffle}`] : []),
+          ...[...pin].flatMap((v, c) => (Number.isNaN(v) ? [] : [`${b}.${c}.${Math.round(100 * v)}`])),
+        ]);
       const text = [picture.name, ...parts, `o${open}`, ...(compare.value ? ["p"] : [])].join("_");
       link.set("live", text === `${samples[0].name}_o${blocks.length - 1}` ? null : text);
     }, 300);
@@ -142,22 +159,6 @@ figure("se-live", (root, { classes, samples, blocks, measured, pair }, self) => 
     } catch (error) {
       plainSays.textContent = `could not be computed here: ${error.message}`;
     }
-  };
-  /** The weights stand behind this script in the page, or in a file that the page names; both may be on their way. */
-  const connect = async (name) => {
-    for (let waited = 0; waited < 20_000; waited += document.readyState === "loading" ? 0 : 50) {
-      const element = document.querySelector(`script[data-se-network="${name}"]`);
-      if (element?.dataset.src) {
-        document.head.append(h("script", { src: element.dataset.src }));
-        delete element.dataset.src;
-      }
-      if (element?.textContent && document.readyState !== "loading") {
-        const { spec, weights } = JSON.parse(element.textContent);
-        return worker(spec, bytes(weights));
-      }
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    throw new Error("its weights, 560 KB, did not arrive");
   };
   // A promise of each network: however often it is asked for meanwhile, it is made once.
   const networks = new Map();

@@ -161,7 +161,7 @@ class Protocol:
         return sorted(runs, key=lambda run: (-count[run[0]], run[1]))
 
 
-MANY = ("plain", STANDARD, "frozen", "constant", "wide", "eca")
+MANY = ("plain", STANDARD, "frozen", "wide", "eca")
 """The rows that answer the chapter's questions; they get more seeds."""
 # Eight epochs: on 10,000 training images that were held out, the differences of two pairs plain and SE scattered by 0.9
 # points (sd) after four epochs, and by 0.2 after eight.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from browser import drawn
 
 BOOK = Path(__file__).resolve().parents[2] / "book"
-WEIGHTS = re.compile(r'<script type="application/json" data-se-network.*?</script>', re.DOTALL)
+NETWORKS = runpy.run_path(str(BOOK / "_ext" / "networks.py"))
 
 
 def figures() -> Iterator[tuple[str, str]]:
@@ -26,6 +27,16 @@ def figures() -> Iterator[tuple[str, str]]:
 
 FIGURES = dict(figures())
 every_figure = pytest.mark.parametrize("name", FIGURES)
+
+
+def shown(name: str) -> str:
+    """The HTML of a figure with the weights that it runs, which a chapter does not store."""
+
+    def filled(match: re.Match[str]) -> str:
+        return match[0].replace("></", f">{NETWORKS['exported'](match[1])}</")
+
+    return NETWORKS["NETWORK"].sub(filled, FIGURES[name])
+
 
 # What can be pressed, pulled or chosen, and is smaller than a finger needs. A mark of a denser group is no target by
 # itself: the group takes the nearest. A radio or a box counts with its label.
@@ -59,7 +70,7 @@ TINY = """(tag) => {
 
 @every_figure
 def test_on_a_phone_it_fits_and_a_finger_finds_everything(figure_page: Callable, name: str) -> None:
-    page = figure_page(FIGURES[name], width=360, has_touch=True)
+    page = figure_page(shown(name), width=360, has_touch=True)
     drawn(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert page.evaluate(SMALL, f"se-{name}") == []
@@ -79,7 +90,7 @@ CHOSEN = """(tag) => {
 
 @every_figure
 def test_in_forced_colors_what_is_chosen_can_be_seen(figure_page: Callable, axe: Callable, name: str) -> None:
-    page = figure_page(FIGURES[name], forced_colors="active")
+    page = figure_page(shown(name), forced_colors="active")
     drawn(page)
     for style, width in page.evaluate(CHOSEN, f"se-{name}"):
         assert style == "solid" and width >= 2
@@ -94,7 +105,7 @@ CONTROLS = """(tag) => [...document.querySelector(tag).shadowRoot.querySelectorA
 
 @every_figure
 def test_on_paper_there_is_nothing_to_press(figure_page: Callable, name: str) -> None:
-    page = figure_page(FIGURES[name], dark=True)
+    page = figure_page(shown(name), dark=True)
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     page.emulate_media(media="print")
     drawn(page)

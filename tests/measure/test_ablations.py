@@ -189,7 +189,7 @@ def test_a_run_says_all_that_made_it(lines: list[dict[str, Any]]) -> None:
     assert set(first["about"]) == set(store.ABOUT) and first["about"]["command"] == "typed"
     assert first["about"]["seeds"] == [0] and first["about"]["processes"] == 2 and first["about"]["threads"] == 1
     assert first["about"]["data"] == {"name": "procedural, 16 x 16", "train": 16, "test": 1_000}
-    assert first["seconds"] == first["about"]["seconds"] > 0 and frozen["seconds"] == 0
+    assert first["seconds"] == first["about"]["seconds"] >= 0 and frozen["seconds"] == 0  # to a tenth
     assert first["parameters"] == count_parameters(build(TINY, STANDARD))
     assert frozen["parameters"] == count_parameters(build(TINY, "plain"))
     assert frozen["multiply_adds"] < first["multiply_adds"]
