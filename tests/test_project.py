@@ -151,6 +151,54 @@ def test_an_import_that_goes_down_is_allowed() -> None:
     assert not climbs("cost", "import torch\nfrom senet_edu.se import SEBlock\nfrom senet_edu import resnet")
 
 
+def test_modules_and_functions_fit_in_the_head(root: Path) -> None:
+    long = []
+    for path in sorted((root / PACKAGE).rglob("*.py")):
+        source = path.read_text(encoding="utf-8")
+        long += too_long(source, path.relative_to(root).as_posix())
+    assert not long
+
+
+def too_long(source: str, name: str) -> list[str]:
+    """A module of over 500 lines, and functions of over 80, docstring and decorators counted."""
+    lines = len(source.splitlines())
+    found = [f"{name}: {lines} lines"] if lines > 500 else []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            lines = node.end_lineno - first + 1
+            found += [f"{name}, {node.name}: {lines} lines"] if lines > 80 else []
+    return found
+
+
+def test_what_is_too_long_is_noticed() -> None:
+    body = "    pass\n"
+    assert not too_long("@cache\ndef f():\n" + 78 * body, "m")
+    assert too_long("@cache\ndef f():\n" + 79 * body, "m") == ["m, f: 81 lines"]
+    assert too_long("class A:\n  def f(self):\n" + 80 * body, "m") == ["m, f: 81 lines"]
+    assert not too_long(500 * "x = 1\n", "m") and too_long(501 * "x = 1\n", "m") == ["m: 501 lines"]
+
+
+# Chapters
+
+NO_PLOT = {"one_minute", "shipping_se"}
+
+
+def test_a_chapter_has_one_name_everywhere(root: Path) -> None:
+    """Its notebook, its judges and their tests, its plots and theirs."""
+
+    def slugs(folder: str, but: str = "", prefix: str = "") -> set[str]:
+        return {path.stem.removeprefix(prefix) for path in (root / folder).glob(f"{prefix}*.py")} - set(but.split())
+
+    book = {path.stem.partition("_")[2] for path in (root / "book").glob("*.ipynb")}
+    judges = slugs("senet_edu/check", "__init__ judge")
+    assert judges == book
+    assert slugs("tests/check", "judge solutions", "test_") == judges
+    plots = slugs("senet_edu/plots", "__init__ description style table")
+    assert plots == book - NO_PLOT
+    assert slugs("tests/plots", "description style table", "test_") == plots
+
+
 def test_import_is_light() -> None:
     """Neither the package nor what trains without a notebook loads the libraries of figures and comparisons."""
     modules = ", ".join(f"{PACKAGE}.{name}" for name in ("train", "cost", "surgery", "interop", "zoo"))
