@@ -340,7 +340,7 @@ def test_workers_end_with_the_command(command: Callable[..., subprocess.Popen], 
     else:
         process.kill()
         process.wait()
-    for _ in range(100):  # until nobody of the group is left
+    for _ in range(600):  # until nobody of the group is left, also one that is still importing torch
         try:
             os.killpg(process.pid, 0)
         except ProcessLookupError:
