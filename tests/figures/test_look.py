@@ -114,3 +114,35 @@ def test_on_paper_there_is_nothing_to_press(figure_page: Callable, name: str) ->
     assert page.evaluate(CONTROLS, f"se-{name}") == []
     adjust = "e => [getComputedStyle(e).breakInside, getComputedStyle(e).printColorAdjust]"
     assert host.evaluate(adjust) == ["avoid", "exact"]
+
+
+# What lies under the button that shows the figure alone: controls, and pieces of text.
+COVERED = """(tag) => {
+  const root = document.querySelector(tag).shadowRoot;
+  const alone = root.querySelector(".alone");
+  if (!alone.checkVisibility()) return [];
+  const button = alone.getBoundingClientRect();
+  const meets = (box) => box.width > 1 && box.left < button.right && box.right > button.left
+    && box.top < button.bottom && box.bottom > button.top;
+  const covered = [...root.querySelectorAll("button, select, summary, a, input, label, [tabindex]")]
+    .filter((one) => one !== alone && !one.closest(".hidden") && one.checkVisibility());
+  const found = covered.filter((one) => meets(one.getBoundingClientRect())).map((one) => one.outerHTML.slice(0, 140));
+  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+  for (let node; (node = walker.nextNode()); ) {
+    const parent = node.parentElement;
+    if (!node.data.trim() || !parent?.checkVisibility() || parent.closest("style, .alone, .hidden")) continue;
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    if ([...range.getClientRects()].some(meets)) found.push(node.data.trim().slice(0, 60));
+  }
+  return found;
+}"""
+
+
+@every_figure
+def test_the_button_of_a_projector_covers_nothing(figure_page: Callable, name: str) -> None:
+    page = figure_page(shown(name), width=1008)
+    for width in (1008, 760, 680, 620, 400):
+        page.set_viewport_size({"width": width, "height": 900})
+        drawn(page)
+        assert page.evaluate(COVERED, f"se-{name}") == [], width

@@ -108,7 +108,7 @@ export const makeInspector = ({ part, chapter, samples, w2, paint, thumbnail, on
     const title = h("button", { type: "button", class: "title", onclick: () => (on.open(name), draw()) });
     const [number, file] = CHAPTERS[name];
     const away = inBook && name !== chapter ? h("a", {}, `▸ ch. ${number}`) : null;
-    const heading = h("div", { class: "heading" }, h("h4", { class: name }, title), away);
+    const heading = h("div", { class: "heading" }, h("h4", { class: name, "data-title": TITLES[name] }, title), away);
     const body = h("div", { class: "body", id: `pane-${name}` }, contents[name].open);
     const brief = h("div", { class: "brief" }, contents[name].shut);
     const pane = h("section", { class: `pane ${name}`, "aria-label": TITLES[name] }, heading, body, brief);
