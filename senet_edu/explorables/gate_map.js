@@ -1,4 +1,4 @@
-/* Chapter 8: mean gates, class by channel, block by block; a class as a line; numbers by depth. All views are linked. */
+/* Chapter 8: mean gates, class by channel, block by block; a class as a line; numbers by depth. All are linked. */
 
 import css from "./gate_map.css";
 import {

@@ -126,7 +126,8 @@ figure("se-interventions", (root, { images, trial, classes, places, ...shares },
       h("b", {}, `${named(at)[0].toUpperCase()}${named(at).slice(1)}, ${kind.label}: ${change}`),
       h("br"),
       `${kind.what.replace(/^[^:]*: /, "").replace(/^./, (letter) => letter.toUpperCase())}. The change is ` +
-        `${signed(e.change, decimals)} points (95 % interval ${signed(low, decimals)} to ${signed(high, decimals)}${seeds}). ` +
+        `${signed(e.change, decimals)} points (95 % interval ${signed(low, decimals)} to ` +
+        `${signed(high, decimals)}${seeds}). ` +
         `${share(e.changed)} of the answers change.${donor}`,
     );
     self.say(read.textContent);

@@ -171,7 +171,8 @@ export const makeInspector = ({ part, chapter, samples, w2, paint, thumbnail, on
     ends.forEach((end, i) => (end.textContent = number((i - 1) * most, i === 1 ? 0 : 1)));
     chart.setAttribute(
       "aria-label",
-      `The 1,024 numbers of map ${channel}, from ${number(-most, 1)} to ${number(most, 1)}; their mean is ${number(mean)}.`,
+      `The 1,024 numbers of map ${channel}, from ${number(-most, 1)} to ${number(most, 1)}; ` +
+        `their mean is ${number(mean)}.`,
     );
     lost.textContent = turn ? "Same mean, same gate." : "Where a number stood is lost.";
     const pulled = Number.isNaN(pins.z[channel]) ? [] : [`, pulled to ${number(now.z[channel])}`];

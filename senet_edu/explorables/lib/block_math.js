@@ -55,7 +55,7 @@ export const shuffled = (values, turn) => {
   return result;
 };
 
-/** Where thumbnails of a size stand beside their places on an axis, two rows of them, so that none covers another: their
+/** Where thumbnails of a size stand beside their places on an axis, in two rows, so that none covers another: their
     middles and rows, in the order of the places. One that finds no room stands as near as it can. */
 export const stacked = (places, size, width) => {
   const order = [...places.keys()].sort((a, b) => places[a] - places[b]);

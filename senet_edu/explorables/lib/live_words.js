@@ -2,7 +2,7 @@
 
 const percent = (p, decimals = 0) => `${(100 * p).toFixed(decimals)} %`;
 
-/** The sentence under this picture's numbers. `before`, `after`: {name, p of it}, and `of`, p of the first name after. */
+/** The sentence under this picture's numbers. `before`, `after`: {name, p of it}; `of`: p of the first name after. */
 export const pictureSays = ({ before, after, of }) => {
   if (after.name !== before.name) return `It now says ${after.name}, ${percent(after.p)}. One picture is a story.`;
   if (Math.abs(of - before.p) < 0.01) return "Nothing much happens to this picture.";
