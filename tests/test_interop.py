@@ -50,9 +50,24 @@ def assert_equal_answers(make_theirs, make_ours, source: str, size: int) -> None
             assert (a - b).norm() <= tolerance * a.norm(), f"{dtype}: {((a - b).norm() / a.norm()).item():.1e}"
 
 
-@pytest.mark.parametrize("depth", [18, 34, 50, 101, 152])
+def assert_equal_names(make_theirs, make_ours, source: str) -> None:
+    """Tensors have their places both ways: for depths whose blocks are those of networks that are run here."""
+    with torch.device("meta"):
+        theirs, ours = make_theirs(), make_ours()
+    weights = theirs.state_dict()
+    ours.load_state_dict(convert_state_dict(weights, source=source), strict=True, assign=True)
+    back = convert_state_dict(ours.state_dict(), source="senet_edu", target=source)
+    assert {name: t.shape for name, t in back.items()} == {name: t.shape for name, t in weights.items()}
+
+
+@pytest.mark.parametrize("depth", [18, 34, 50])
 def test_torchvision(depth):
     assert_equal_answers(getattr(tv, f"resnet{depth}"), lambda: create_model(f"resnet{depth}"), "torchvision", 33)
+
+
+@pytest.mark.parametrize("depth", [101, 152])
+def test_torchvision_deeper(depth):
+    assert_equal_names(getattr(tv, f"resnet{depth}"), lambda: create_model(f"resnet{depth}"), "torchvision")
 
 
 def test_torchvision_resnext():
@@ -60,11 +75,17 @@ def test_torchvision_resnext():
     assert_equal_answers(tv.resnext50_32x4d, ours, "torchvision", 33)
 
 
-@pytest.mark.parametrize("depth", [18, 34, 50, 101])
+@pytest.mark.parametrize("depth", [18, 34, 50])
 def test_timm(depth):
     timm = pytest.importorskip("timm", reason="timm is needed to compare with its networks")
     ours = lambda: create_model(f"se_resnet{depth}", bias=True, min_hidden=8)  # noqa: E731
     assert_equal_answers(lambda: timm.create_model(f"seresnet{depth}"), ours, "timm", 33)
+
+
+def test_timm_deeper():
+    timm = pytest.importorskip("timm", reason="timm is needed to compare with its networks")
+    ours = lambda: create_model("se_resnet101", bias=True, min_hidden=8)  # noqa: E731
+    assert_equal_names(lambda: timm.create_model("seresnet101"), ours, "timm")
 
 
 @pytest.mark.parametrize(
