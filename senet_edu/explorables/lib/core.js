@@ -366,6 +366,13 @@ const alone = (self, name) => {
   return { open, restore: () => link.follow("only", (value) => set(value === name)) };
 };
 
+/* Titles are of level 3, as under a section; of level 2 where the figure opens the page, so that none is skipped. */
+const level = (root, self) => {
+  const above = [...document.querySelectorAll("h2")];
+  if (above.some((h2) => h2.compareDocumentPosition(self) & Node.DOCUMENT_POSITION_FOLLOWING)) return;
+  for (const title of root.querySelectorAll("h3, h4")) title.setAttribute("aria-level", title.localName[1] - 1);
+};
+
 /* The element */
 
 /** Define a custom element. `setup(root, data, self)` fills the shadow root once.
@@ -388,6 +395,7 @@ export const figure = (tag, setup) => {
     const { open, restore } = alone(self, name);
     try {
       setup(root, JSON.parse(self.querySelector("script").textContent), self);
+      level(root, self);
       root.append(open, live);
       restore();
     } catch (error) {
