@@ -274,7 +274,7 @@ def test_paper_is_light(context: BrowserContext, site: Path) -> None:
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.evaluate(theme) == ["light", "light"]
-    assert not page.locator(".bar").is_visible() and not page.locator("#contents").is_visible()
+    assert not page.locator("header.bar").is_visible() and not page.locator("#contents").is_visible()
     page.emulate_media(media="screen")
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.evaluate(theme) == ["dark", "dark"]

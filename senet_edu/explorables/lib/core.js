@@ -368,7 +368,7 @@ const alone = (self, name) => {
 
 /* Titles are of level 3, as under a section; of level 2 where the figure opens the page, so that none is skipped. */
 const level = (root, self) => {
-  const above = [...document.querySelectorAll("h2")];
+  const above = [...(self.closest("main") ?? document).querySelectorAll("h2")];
   if (above.some((h2) => h2.compareDocumentPosition(self) & Node.DOCUMENT_POSITION_FOLLOWING)) return;
   for (const title of root.querySelectorAll("h3, h4")) title.setAttribute("aria-level", title.localName[1] - 1);
 };
