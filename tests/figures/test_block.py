@@ -336,7 +336,7 @@ def test_panes_open_and_lead_to_their_chapters(opened: Callable[..., Page]) -> N
         "document.querySelector('se-block').shadowRoot.querySelector('.pane.rescale a').href"
         ".endsWith('04_rescale.html#block=cat_c0_g0.100')"
     )
-    assert page.evaluate("location.hash") == "#block=cat_c0_g0.100"
+    page.wait_for_function("location.hash == '#block=cat_c0_g0.100'")
 
 
 def test_state_comes_from_the_link_piece_by_piece(opened: Callable[..., Page]) -> None:
