@@ -18,7 +18,7 @@ NAMES = ("resnet20", "se_resnet20")
 def test_both_networks_are_shipped_and_nothing_else_lies_there():
     assert set(zoo.manifest()) == set(NAMES)
     files = {f"{name}{end}" for name in NAMES for end in (".safetensors", ".history.jsonl")}
-    assert {path.name for path in zoo.WEIGHTS.iterdir()} == files | {"manifest.json"}
+    assert {path.name for path in zoo.WEIGHTS.iterdir()} == files | {"manifest.json", "relatives.safetensors"}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -59,6 +59,8 @@ def _overflows(function: Callable[[Tensor], Any]) -> str | None:
         raise Wrong(
             "overflows must return channel numbers; yours are True and False, which `nonzero` turns into numbers."
         )
+    if not (flat.isfinite() & (flat == flat.round())).all():
+        raise Wrong("overflows must return channel numbers, whole ones from 0.")
     found, wanted = sorted({int(channel) for channel in flat}), [1, 4]
     if found == wanted:
         return None
