@@ -178,7 +178,6 @@ def test_less_motion_is_slower(figure_page, results):
     assert page.locator(f"{FIGURE} input[type=range]").input_value() == "0"
 
 
-@pytest.mark.xfail(reason="at 360 px one choice is 14 px taller than the others", strict=False)
 def test_it_fits_a_phone_and_nothing_jumps(figure_page, results):
     page = figure_page(Learning(results).element(), width=360)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
