@@ -142,7 +142,7 @@ def test_it_pauses_while_nobody_looks(opened):
     page.evaluate("globalThis.away = false; document.dispatchEvent(new Event('visibilitychange'))")
     page.wait_for_function(f"/^step [1-9]/.test({HOST}.querySelector('.status').textContent)", timeout=WAIT)
     page.locator(".primary").click()
-    assert page.locator(".primary").text_content() == "▶ Go on"
+    page.wait_for_function(f"{HOST}.querySelector('.primary').textContent === '▶ Go on'")  # drawn with the next frame
 
 
 COUNT_WORKERS = """

@@ -7,11 +7,11 @@
 
    `samples` have {name, about, pixels: RGB, packed}; `changed` is called after every change, also for each frame of
    the camera (`picture.live` is true then). The figure places the elements `thumbs`, `panel` and `under`. */
-import { button, choice, clamp, frame, grid, h, pixels, unpack } from "./core.js";
+import { button, choice, frame, grid, h, pixels, unpack } from "./core.js";
+import { context2d, reduced, SIDE, sources } from "./photo.js";
 
 export const makePicture = ({ host, samples, changed }) => {
-  const SIDE = 32,
-    FINE = 8; // of the picture; the drawing pad's pixels for one of its
+  const FINE = 8; // the drawing pad's pixels for one of the picture's
   const PALETTE = [
     ["#f4f4f2", "white"],
     ["#16181a", "black"],
@@ -28,18 +28,8 @@ export const makePicture = ({ host, samples, changed }) => {
   image.data.fill(255);
   let about = "";
 
-  const context2d = (side) => h("canvas", { width: side, height: side }).getContext("2d", { willReadFrequently: true });
-  /** The mean of every k x k square: a picture of 32k x 32k pixels to one of 32 x 32. */
-  const reduce = (context, k) => {
-    const { data } = context.getImageData(0, 0, SIDE * k, SIDE * k);
-    for (let i = 0; i < SIDE * SIDE; i++)
-      for (let c = 0; c < 3; c++) {
-        let sum = 0;
-        for (let y = 0; y < k; y++)
-          for (let x = 0; x < k; x++)
-            sum += data[4 * ((Math.floor(i / SIDE) * k + y) * SIDE * k + (i % SIDE) * k + x) + c];
-        image.data[4 * i + c] = sum / (k * k); // the array rounds
-      }
+  const put = (rgb) => {
+    for (let i = 0; i < SIDE * SIDE; i++) image.data.set(rgb.slice(3 * i, 3 * i + 3), 4 * i); // the array rounds
   };
   const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}.`;
   const show = (name, what) => {
@@ -59,76 +49,23 @@ export const makePicture = ({ host, samples, changed }) => {
 
   const choose = (name) => {
     const sample = samples.find((one) => one.name === name) ?? samples[0];
-    turn++;
     stop();
-    for (let i = 0; i < SIDE * SIDE; i++) image.data.set(sample.rgb.slice(3 * i, 3 * i + 3), 4 * i);
+    put(sample.rgb);
     show(sample.name, sample.about);
     fillPad();
   };
-  /** The middle square of whatever can be drawn on a canvas. */
-  const take = (source, width, height, what) => {
-    const side = Math.min(width, height);
-    const k = clamp(Math.floor(side / SIDE), 1, 16);
-    const context = context2d(SIDE * k);
-    context.fillStyle = "#fff"; // behind what is transparent
-    context.fillRect(0, 0, SIDE * k, SIDE * k);
-    context.imageSmoothingQuality = "high";
-    context.drawImage(source, (width - side) >> 1, (height - side) >> 1, side, side, 0, 0, SIDE * k, SIDE * k);
-    reduce(context, k);
-    show("", what);
-  };
-  let turn = 0; // a picture that was chosen while a file was read stays
-  const open = async (file) => {
-    const mine = ++turn;
-    stop();
-    try {
-      const bitmap = await createImageBitmap(file);
-      if (mine !== turn) return;
-      take(bitmap, bitmap.width, bitmap.height, "your picture");
-      fillPad();
-    } catch {
-      if (mine === turn) note.textContent = "This file could not be read as a picture. Try a PNG or a JPEG.";
-    }
-  };
-
-  /* The camera */
-
-  let stream = null;
-  const stop = () => {
-    stream?.getTracks().forEach((track) => track.stop());
-    stream = null;
-    picture.live = false;
-    camera.textContent = "Camera";
-  };
-  const start = async () => {
-    turn++;
-    if (stream) return (stop(), show("", "a picture of your camera"));
-    const instead = "Files and drawings work, too.";
-    if (!navigator.mediaDevices)
-      return (note.textContent = `Browsers lend a camera only to pages that come over https. ${instead}`);
-    note.textContent = "Waiting for the camera …";
-    try {
-      stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
-    } catch (error) {
-      const why = { NotAllowedError: "The browser did not allow the camera.", NotFoundError: "No camera was found." }[
-        error.name
-      ];
-      return (note.textContent = `${why ?? "The camera could not be used."} ${instead}`);
-    }
-    camera.textContent = "Freeze";
-    note.textContent = "What your camera shows. It stays on this device.";
-    picture.live = true;
-    const video = h("video", { playsinline: true });
-    const mine = stream;
-    video.muted = true;
-    video.srcObject = stream;
-    await video.play().catch(() => {});
-    while (stream === mine && host.isConnected && !document.hidden) {
-      if (video.videoWidth) take(video, video.videoWidth, video.videoHeight, "your camera");
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    if (stream === mine) stop();
-  };
+  const own = sources({
+    host,
+    take: (rgb, from) => {
+      put(rgb);
+      show("", from === "file" ? "your picture" : "your camera");
+      if (from === "file") fillPad();
+    },
+    note: (text) => (note.textContent = text),
+    ended: () => show("", "a picture of your camera"),
+    instead: " Files and drawings work, too.",
+  });
+  const { file, input, camera, open, stop } = own;
 
   /* The pad: strokes are drawn on a fine copy of the picture, and that is reduced */
 
@@ -137,7 +74,7 @@ export const makePicture = ({ host, samples, changed }) => {
     pad.imageSmoothingEnabled = false;
     pad.drawImage(view, 0, 0, SIDE * FINE, SIDE * FINE);
   };
-  const drawn = frame(() => (reduce(pad, FINE), show("", "your drawing")));
+  const drawn = frame(() => (put(reduced(pad, FINE)), show("", "your drawing")));
   const view = h("canvas", { width: SIDE, height: SIDE });
   let last;
   grid(view, SIDE, SIDE, {
@@ -186,14 +123,6 @@ export const makePicture = ({ host, samples, changed }) => {
   const hidden = (text) => h("span", { class: "hidden" }, text);
   const dot = (name, width, paint = "currentColor") =>
     h("span", { class: "dot", style: `background: ${paint}; height: ${width}px; width: ${width}px` }, hidden(name));
-  const input = h("input", {
-    type: "file",
-    accept: "image/*",
-    hidden: true,
-    onchange: () => input.files[0] && open(input.files[0]),
-  });
-  const file = button({ label: "Open …", click: () => ((input.value = ""), input.click()) });
-  const camera = button({ label: "Camera", click: start });
   const drawing = button({ label: "Draw", pressed: false, click: setDrawing });
   const color = choice({
     label: hidden("Color"),
@@ -259,7 +188,9 @@ export const makePicture = ({ host, samples, changed }) => {
   const picture = {
     data: image.data,
     name: "",
-    live: false,
+    get live() {
+      return own.live();
+    },
     choose,
     thumbs,
     note,
