@@ -4,6 +4,7 @@ import css from "./interventions.css";
 import { button, choice, figure, grid, h, number, signed } from "./lib/core.js";
 import plotCss from "./lib/dotplot.css";
 import { axis } from "./lib/dotplot.js";
+import rowsCss from "./lib/rows.css";
 
 const ends = ({ change, margin }) => [change - margin, change + margin];
 
@@ -188,7 +189,7 @@ figure("se-interventions", (root, { images, trial, classes, places, ...shares },
   );
 
   root.append(
-    h("style", {}, plotCss + css),
+    h("style", {}, plotCss + rowsCss + css),
     h("h3", {}, "Set the gates, count the answers"),
     h(
       "p",

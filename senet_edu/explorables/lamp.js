@@ -5,6 +5,7 @@
 import css from "./lamp.css";
 import { button, figure, frame, h, link, number, unpack } from "./lib/core.js";
 import { drawer, flat, follows, paint } from "./lib/lamp_draw.js";
+import padCss from "./lib/lamp_pad.css";
 import { pair } from "./lib/lamp_pair.js";
 import { parts } from "./lib/lamp_parts.js";
 import { swing } from "./lib/lamp_plots.js";
@@ -355,7 +356,7 @@ figure("se-lamp", (root, { open, samples, trained, measured, baselines, simd = t
 
   newTiles();
   const ui = parts({ host: self, open, start: START, samples, options: s.options, on });
-  root.append(h("style", {}, css), ui.grid);
+  root.append(h("style", {}, padCss + css), ui.grid);
   const drawAll = drawer(ui, { open, baselines, measured });
   let width = 0;
   const draw = frame(() => width && drawAll(s, width));

@@ -1,6 +1,7 @@
 /* The front page: the trained pair of the lamp at once. It drifts through the colors one time; a touch takes over. */
 import css from "./lamp_hero.css";
 import { colors, figure, frame, h, number, svg } from "./lib/core.js";
+import padCss from "./lib/lamp_pad.css";
 import { pad } from "./lib/lamp_pad.js";
 import { lampInWords } from "./lib/lamp_words.js";
 import { engine } from "./lib/lamp_worker.js";
@@ -90,7 +91,7 @@ figure("se-lamp-hero", (root, { trained }, self) => {
   const draw = frame(show);
 
   root.append(
-    h("style", {}, css),
+    h("style", {}, padCss + css),
     h(
       "div",
       { class: "pics" },

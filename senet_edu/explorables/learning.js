@@ -17,6 +17,7 @@ import {
   svg,
   unpack,
 } from "./lib/core.js";
+import rowsCss from "./lib/rows.css";
 
 figure("se-learning", (root, { images, trial, blocks, steps, variants }, self) => {
   for (const one of variants) {
@@ -260,7 +261,7 @@ figure("se-learning", (root, { images, trial, blocks, steps, variants }, self) =
   cursor.row = state.block;
 
   root.append(
-    h("style", {}, css),
+    h("style", {}, rowsCss + css),
     h("h3", {}, "Watch gates leave one half"),
     h(
       "p",
