@@ -135,10 +135,14 @@ figure("se-live", (root, { classes, samples, blocks, measured, pair }, self) => 
       while (newPicture || newEdits) {
         if (newPicture) {
           newPicture = false;
-          base = now = await net.run(picture.data.slice());
+          const result = await net.run(picture.data.slice());
+          if (!result) break; // closed: the figure has left the page
+          base = now = result;
         } else {
           newEdits = false;
-          now = anyEdited() ? await net.run(picture.data.slice(), { overrides: overrides() }) : base;
+          const result = anyEdited() ? await net.run(picture.data.slice(), { overrides: overrides() }) : base;
+          if (!result) break;
+          now = result;
           if (!newPicture) draw();
           if (!performance.getEntriesByName("se-answer").length) performance.mark("se-answer"); // for bench_pages.py
         }

@@ -424,6 +424,22 @@ WORKERS = """() => {
 }"""
 
 
+def test_a_figure_that_leaves_while_it_computes_answers_when_it_is_back(figure_page, html):
+    page = figure_page(html)
+    settle(page)
+    page.evaluate(
+        """() => {
+          globalThis.figure = document.querySelector('se-live');
+          figure.shadowRoot.querySelectorAll('.thumb')[3].click();
+          return new Promise((resolve) => setTimeout(() => (figure.remove(), resolve()), 0));
+        }"""
+    )
+    page.wait_for_function("!figure.asking")
+    page.evaluate("document.body.append(figure)")
+    page.get_by_role("button", name="truck", exact=True).click()
+    settle(page)
+
+
 def test_workers_are_made_once_and_end_with_the_element(figure_page, html, samples):
     page = figure_page(html)
     settle(page)

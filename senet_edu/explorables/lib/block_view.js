@@ -407,7 +407,8 @@ export const makeMaps = ({ C, kind, label, choose }) => {
     const to = { ArrowUp: channel - 1, ArrowDown: channel + 1, Home: 0, End: C - 1 }[event.key];
     if (to === undefined) return;
     event.preventDefault();
-    choose(clamp(to, 0, C - 1));
+    channel = clamp(to, 0, C - 1); // at once: the next key may come before the next frame
+    choose(channel);
   });
   const speak = (c) => {
     channel = c;

@@ -1,7 +1,7 @@
 /* The network of net.js in a worker, so that the page never stalls:
 
      const net = worker(spec, bytes);
-     const result = await net.run(pixels, options); // null: a newer call overtook this one before it was started
+     const result = await net.run(pixels, options); // null: a newer call overtook this one, or the network was closed
      net.close();
 
    A worker has no page to import from, so it gets the source of the functions: each of them uses nothing outside. */
@@ -32,6 +32,7 @@ export const worker = (spec, bytes, loading) => {
     running = null,
     waiting = null;
   const settle = ({ result, error, ...state }) => {
+    if (!running) return; // closed meanwhile
     Object.assign(net, state);
     const { resolve, reject } = running;
     running = null;
@@ -79,7 +80,11 @@ export const worker = (spec, bytes, loading) => {
         waiting = { request: { pixels, options }, resolve, reject };
         next();
       }),
-    close: () => port.close(),
+    close: () => {
+      port.close();
+      for (const call of [running, waiting]) call?.resolve(null); // nobody answers them any more
+      running = waiting = null;
+    },
   };
   try {
     port = inWorker();
