@@ -9,6 +9,8 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -19,7 +21,7 @@ import pytest
 from senet_edu.explorables.lib.scripts import in_a_page, with_scripts
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 ROOT = Path(__file__).resolve().parents[1]
 AXE = Path(__file__).with_name("axe") / "axe.min.js"
@@ -35,6 +37,9 @@ ARGUMENTS = [
     "--no-first-run",
     "--host-resolver-rules=MAP * ~NOTFOUND, " + ", ".join(f"EXCLUDE {host}" for host in LOCAL_HOSTS),
 ]
+
+
+ACTIONS = ("check", "click", "hover", "press", "select_option", "tap", "uncheck")
 
 
 def chromium(own: str) -> str | None:
@@ -53,8 +58,25 @@ def browser() -> Iterator[Browser]:
         if path is None:
             pytest.skip("no Chromium: install one, set CHROMIUM=path, or run `playwright install chromium`")
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ACTIONS:
+                action = getattr(sync_api.Locator, name)
+                patch.setattr(sync_api.Locator, name, then_drawn(action, sync_api.Error))
+            yield browser
         browser.close()
+
+
+def then_drawn(action: Callable[..., Any], elsewhere: type[Exception]) -> Callable[..., Any]:
+    """An action, and the frames in which a figure draws what it did, so that no test reads too early."""
+
+    @wraps(action)
+    def act(locator: Locator, *arguments: Any, **options: Any) -> Any:
+        result = action(locator, *arguments, **options)
+        with suppress(elsewhere):  # the action led to another page
+            drawn(locator.page)
+        return result
+
+    return act
 
 
 def watch(page: Page) -> None:
@@ -146,6 +168,7 @@ def figure_page(page_factory: Callable[..., Page], tmp_path: Path) -> Callable[.
         path.write_text(FIGURE_PAGE.format(theme="dark" if dark else "light", css=css, html=body), encoding="utf-8")
         page = page_factory(width, height, dark=dark, **options)
         page.goto(path.as_uri())
+        drawn(page)
         return page
 
     return open_figure
