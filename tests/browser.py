@@ -39,7 +39,10 @@ ARGUMENTS = [
 ]
 
 
-ACTIONS = ("check", "click", "hover", "press", "select_option", "tap", "uncheck")
+ACTIONS = {
+    "Locator": ("check", "click", "hover", "press", "select_option", "tap", "uncheck"),
+    "Page": ("goto", "reload", "set_viewport_size"),
+}
 
 
 def chromium(own: str) -> str | None:
@@ -59,9 +62,10 @@ def browser() -> Iterator[Browser]:
             pytest.skip("no Chromium: install one, set CHROMIUM=path, or run `playwright install chromium`")
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         with pytest.MonkeyPatch.context() as patch:
-            for name in ACTIONS:
-                action = getattr(sync_api.Locator, name)
-                patch.setattr(sync_api.Locator, name, then_drawn(action, sync_api.Error))
+            for kind, names in ACTIONS.items():
+                for name in names:
+                    actor = getattr(sync_api, kind)
+                    patch.setattr(actor, name, then_drawn(getattr(actor, name), sync_api.Error))
             yield browser
         browser.close()
 
@@ -70,10 +74,10 @@ def then_drawn(action: Callable[..., Any], elsewhere: type[Exception]) -> Callab
     """An action, and the frames in which a figure draws what it did, so that no test reads too early."""
 
     @wraps(action)
-    def act(locator: Locator, *arguments: Any, **options: Any) -> Any:
-        result = action(locator, *arguments, **options)
+    def act(actor: Locator | Page, *arguments: Any, **options: Any) -> Any:
+        result = action(actor, *arguments, **options)
         with suppress(elsewhere):  # the action led to another page
-            drawn(locator.page)
+            drawn(getattr(actor, "page", actor))
         return result
 
     return act
@@ -168,7 +172,6 @@ def figure_page(page_factory: Callable[..., Page], tmp_path: Path) -> Callable[.
         path.write_text(FIGURE_PAGE.format(theme="dark" if dark else "light", css=css, html=body), encoding="utf-8")
         page = page_factory(width, height, dark=dark, **options)
         page.goto(path.as_uri())
-        drawn(page)
         return page
 
     return open_figure
