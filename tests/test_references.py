@@ -67,7 +67,7 @@ KNOWN = {one: key for key, entry in ENTRIES.items() for one in ids_of(entry)}
 
 def rows() -> Iterator[tuple[str, set[str]]]:
     """Number and keys of each row of the page's table."""
-    for number, keys in re.findall(r"^\| Chapter (\d+) \| (\{cite\}`[^`]+`) \|$", PAGES["references"], re.MULTILINE):
+    for number, keys in re.findall(r"^\| Chapter\s(\d+) \| (\{cite\}`[^`]+`) \|$", PAGES["references"], re.MULTILINE):
         yield number, cited(keys)
 
 
