@@ -22,6 +22,20 @@ def test_its_doors_lead_to_pages(root: Path) -> None:
         assert any((root / "book" / f"{stem}{suffix}").exists() for suffix in (".md", ".ipynb"))
 
 
+def test_every_chapter_has_a_card_with_a_picture_in_the_order_of_the_contents(root: Path) -> None:
+    text = (root / "book" / "index.md").read_text(encoding="utf-8")
+    cards = re.findall(
+        r'^- <svg aria-hidden="true"><use href="#(thumb-\d+)"/></svg> \[\]\((\w+)\)$', text, re.MULTILINE
+    )
+    assert [name for _, name in cards] == sorted(path.stem for path in (root / "book").glob("*.ipynb"))
+    assert [thumb for thumb, _ in cards] == [f"thumb-{int(name[:2])}" for _, name in cards]
+    pictures = (root / "book" / "assets" / "thumbs.html").read_text(encoding="utf-8")
+    assert re.findall(r'<symbol id="([\w-]+)"', pictures) == [thumb for thumb, _ in cards]
+    sheet = (root / "book" / "assets" / "front.css").read_text(encoding="utf-8")
+    for name in set(re.findall(r'class="(t-\w+)"', pictures)):
+        assert f".{name}" in sheet, f"{name} has no color"
+
+
 def test_the_code_of_ten_minutes_runs_and_counts(root: Path, capsys) -> None:
     """One block after another, as a reader would run them; what it prints stands on the page."""
     text = (root / "book" / "ten_minutes.md").read_text(encoding="utf-8")

@@ -91,9 +91,9 @@ def both_open(logits: Any) -> None:
 
 def _both_open(logits: Any) -> str | None:
     values = as_numbers(logits, 3, "give three numbers, such as [1, 0, 2]")
-    for channel, gate in enumerate(torch.tensor(values).sigmoid().tolist(), start=1):
-        if channel < 3 and gate <= 0.9:
+    for channel, gate in enumerate(torch.tensor(values).sigmoid().tolist()):
+        if channel < 2 and gate <= 0.9:
             return f"gate {channel} is {gate:.3f}; it must be above 0.9. Which logit gives σ = 0.9?"
-        if channel == 3 and gate >= 0.1:
-            return f"gate 3 is {gate:.3f}; it must be below 0.1."
+        if channel == 2 and gate >= 0.1:
+            return f"gate {channel} is {gate:.3f}; it must be below 0.1."
     return None

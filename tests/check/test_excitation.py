@@ -86,9 +86,9 @@ def test_both_open(verdict: Callable[..., str]) -> None:
 @pytest.mark.parametrize(
     ("logits", "hint"),
     [
-        ([0.95, 0.95, 0.05], "gate 1 is 0.721"),  # gates given for logits
-        ([3, 2, -3], "gate 2 is 0.881"),
-        ([3, 3, 0], "gate 3 is 0.500"),
+        ([0.95, 0.95, 0.05], "gate 0 is 0.721"),  # gates given for logits
+        ([3, 2, -3], "gate 1 is 0.881"),
+        ([3, 3, 0], "gate 2 is 0.500"),
         ([3, 3], "three numbers"),
         ("3, 3, -3", "three numbers, such as [1, 0, 2], not '3, 3, -3'"),
     ],

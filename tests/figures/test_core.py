@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from browser import TOKENS, drawn, signed_colors
 
-from senet_edu.explorables import Squeeze
+from senet_edu.explorables import Placement, Squeeze
 from senet_edu.explorables.lib import scripts
 from senet_edu.explorables.lib.base import pack
 from senet_edu.explorables.lib.scripts import in_a_page, needed
@@ -234,6 +234,17 @@ def test_a_figure_stands_alone_for_a_projector(figure_page: Callable, axe: Calla
     page.wait_for_function("document.querySelector('se-squeeze').matches(':popover-open')")
     page.evaluate("location.hash = 'only=other'")
     page.wait_for_function("!document.querySelector('se-squeeze').matches('[only]')")
+
+
+def test_a_link_names_one_of_the_pages_figures(figure_page: Callable) -> None:
+    """Not only the first that the page comes to; and from one to another nothing is left over."""
+    page = figure_page(f"<p>text</p>{Squeeze().element()}{Placement().element()}", width=1000)
+    alone = "name => [...document.querySelectorAll('[only]')].map((e) => e.localName).join() === name"
+    for name in ("placement", "squeeze", "placement", ""):
+        page.evaluate("name => { location.hash = name && `only=${name}` }", name)
+        page.wait_for_function(alone, arg=name and f"se-{name}")
+        assert page.evaluate("location.hash") == (name and f"#only={name}")
+        assert page.locator("[only]:popover-open").count() == bool(name)
 
 
 def test_what_goes_on_ends_with_the_element(core_page: Callable) -> None:

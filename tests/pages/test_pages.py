@@ -185,7 +185,12 @@ def dead(seen: Visit, folder: Path) -> list[str]:
         if not path:
             ids = seen.ids | {"", "top"}
         elif target.suffix == ".html" and target.exists():
-            ids = {"", *re.findall(r'\bid="([^"]+)"', target.read_text(encoding="utf-8"))}
+            text = target.read_text(encoding="utf-8")
+            ids = {
+                "",
+                *re.findall(r'\bid="([^"]+)"', text),
+                *(f"only={name}" for name in re.findall(r"<se-([\w-]+)", text)),
+            }
         else:
             ids = {""} if target.exists() else set()
         if unquote(fragment) not in ids:

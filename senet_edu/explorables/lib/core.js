@@ -351,6 +351,9 @@ const alone = (self, name) => {
       if (!on) self.removeAttribute("popover");
     }
     open.setAttribute("aria-pressed", String(on));
+  };
+  const choose = (on) => {
+    set(on);
     link.set("only", on ? name : null);
   };
   const open = h("button", {
@@ -359,11 +362,19 @@ const alone = (self, name) => {
     "aria-label": "This figure alone, for a projector",
     "aria-pressed": "false",
     title: "This figure alone (Escape ends it)",
-    onclick: () => set(!self.hasAttribute("only")),
+    onclick: () => choose(!self.hasAttribute("only")),
   });
   open.textContent = "\u2922";
-  self.addEventListener("keydown", (event) => event.key === "Escape" && !event.defaultPrevented && set(false));
-  return { open, restore: () => link.follow("only", (value) => set(value === name)) };
+  self.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !event.defaultPrevented && self.hasAttribute("only")) choose(false);
+  });
+  // Each figure of the page looks for itself: the link names one of them.
+  const look = () => set(link.get("only") === name);
+  const restore = () => {
+    addEventListener("hashchange", look);
+    look();
+  };
+  return { open, restore };
 };
 
 /* Titles are of level 3, as under a section; of level 2 where the figure opens the page, so that none is skipped. */
