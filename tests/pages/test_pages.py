@@ -242,6 +242,19 @@ def test_every_figure_moves_and_its_scripts_come_once(visit: Callable[[str], Vis
     assert len(core) == (visit(name).facts["figures"] > 0)
 
 
+STOPS = "document.querySelectorAll(':is(span.math, .tex)[tabindex]').length"
+
+
+def test_only_an_equation_that_scrolls_is_a_stop_of_the_keyboard(context: BrowserContext, site: Path) -> None:
+    page = context.new_page()
+    for name in ("notation", "06_learning_to_gate"):
+        page.goto((site / f"{name}.html").as_uri())
+        page.evaluate(UNFOLD)
+        assert page.evaluate(STOPS) == 0, name
+    page.set_viewport_size({"width": 320, "height": 800})
+    page.wait_for_function(f"{STOPS} > 0")
+
+
 def test_the_notation_has_equations(visit: Callable[[str], Visit]) -> None:
     assert visit("notation").facts["equations"] > 30
 
