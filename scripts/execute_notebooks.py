@@ -54,7 +54,7 @@ def write(notebook: NotebookNode, path: Path) -> None:
     """Write a notebook as UTF-8 with one trailing newline, unless the file is already the same."""
     text = nbformat.writes(notebook) + "\n"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def execute(notebook: NotebookNode, folder: Path) -> None:

@@ -108,7 +108,7 @@ def write_figures(app: Sphinx) -> None:
         for name in all_scripts(app.figure_scripts):
             path = Path(app.outdir) / "_static" / file_of(name)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(app.figure_scripts.in_a_page(name), encoding="utf-8")
+            path.write_text(app.figure_scripts.in_a_page(name), encoding="utf-8", newline="\n")
 
 
 def finish_page(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
