@@ -24,6 +24,7 @@ from pypdf.generic import NameObject, TextStringObject
 ROOT = Path(__file__).resolve().parents[1]
 SITE, OUT = ROOT / "_build" / "html", ROOT / "_build" / "pdf" / "senet-edu.pdf"
 PAPER = {"width": 665, "height": 970}  # of A4 within its margins, in the pixels of a style sheet
+PATIENCE = 180  # seconds for a page, on a machine that may have much else to do
 STYLE = """
 @page {{
   margin: 16mm 17mm 18mm;
@@ -138,6 +139,7 @@ def print_book(names: list[str] | None, out: Path, site: Path = SITE, theme: str
         found = os.environ.get("CHROMIUM") or (own if Path(own).exists() else shutil.which("chromium"))
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         page = browser.new_page(color_scheme=theme, reduced_motion="reduce", viewport=PAPER)
+        page.set_default_timeout(1000 * PATIENCE)
         page.emulate_media(media="print")
         numbered = [0]
         for part, title, printed in sheets(page, site, names, numbered):
