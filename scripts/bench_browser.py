@@ -87,7 +87,7 @@ def measure(chromium: str, images: int, edits: int) -> dict[str, Any]:
     data = {"spec": spec, "weights": base64.b64encode(weights).decode(), "images": images, "edits": edits}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         path = Path(folder) / "page.html"
-        path.write_text(f"<!doctype html><meta charset=utf-8><script>{script}</script>")
+        path.write_text(f"<!doctype html><meta charset=utf-8><script>{script}</script>", encoding="utf-8", newline="\n")
         with playwright.chromium.launch(executable_path=chromium, args=ARGS) as browser:
             page = browser.new_page()
             page.goto(path.as_uri())

@@ -56,7 +56,7 @@ def measure(chromium: str, javascript_steps: int) -> dict[str, Any]:
     script = "".join(map(in_a_page, needed("lib/lamp_worker.js")))
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         path = Path(folder) / "page.html"
-        path.write_text(f"<!doctype html><meta charset=utf-8><script>{script}</script>", encoding="utf-8")
+        path.write_text(f"<!doctype html><meta charset=utf-8><script>{script}</script>", encoding="utf-8", newline="\n")
         with playwright.chromium.launch(executable_path=chromium, args=ARGS) as browser:
             page = browser.new_page()
             page.goto(path.as_uri())

@@ -70,7 +70,7 @@ def main() -> None:
         "median": round(median, 3),
         "frozen": frozen,
     }
-    Path(PAIR).write_text(json.dumps(found) + "\n", encoding="utf-8")
+    Path(PAIR).write_text(json.dumps(found) + "\n", encoding="utf-8", newline="\n")
     print(median, picture, donor, {f"{a} {b}": round(fall, 3) for (a, b), fall in pairs.items()})
 
 

@@ -10,6 +10,7 @@ executing an unchanged notebook again changes no byte. Alt text goes where the b
 that moves, element and data stay; its script is added by whoever shows it, so that no chapter changes with a script.
 Of its metadata, a plot keeps its size and its twin for dark pages. Links to other chapters become addresses of the
 published book, which hold in any copy of a notebook, and cells that the book folds are folded in JupyterLab and Colab.
+The install cell asks for this version of the package.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import yaml
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+import senet_edu
 from senet_edu.explorables.lib.scripts import stored
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
@@ -37,6 +39,7 @@ CONFIG = yaml.safe_load((BOOK.parent / "_config.yml").read_text(encoding="utf-8"
 PUBLISHED = CONFIG["sphinx"]["config"]["html_baseurl"]
 # A link to another chapter, by its file: dead in a copy of the notebook that lies elsewhere, in Drive for one.
 CHAPTER_LINK = re.compile(r"\]\((?:\./)?(\w+)\.(?:ipynb|html|md)(#[^)\s]*)?\)")
+NEEDED = re.compile(r'^NEEDED = "[\d.]*"$', re.MULTILINE)  # in the install cell
 HIDDEN = "hide-input"  # folded in the book; JupyterLab and Colab have marks of their own for it
 NOTEBOOK_METADATA = ("accelerator", "kernelspec", "language_info")  # `accelerator` asks Colab for a GPU
 CELL_METADATA = ("cellView", "jupyter", "mystnb", "tags")
@@ -54,7 +57,7 @@ def write(notebook: NotebookNode, path: Path) -> None:
     """Write a notebook as UTF-8 with one trailing newline, unless the file is already the same."""
     text = nbformat.writes(notebook) + "\n"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def execute(notebook: NotebookNode, folder: Path) -> None:
@@ -95,6 +98,7 @@ def normalize(notebook: NotebookNode) -> NotebookNode:
         if cell.cell_type == "markdown":
             cell.source = CHAPTER_LINK.sub(rf"]({PUBLISHED}\1.html\2)", cell.source)
         if cell.cell_type == "code":
+            cell.source = NEEDED.sub(f'NEEDED = "{senet_edu.__version__}"', cell.source)
             fold(cell)
             cell.outputs = normalize_outputs(cell.outputs, compared="nbval-ignore-output" not in tags(cell))
             set_alt(cell, index)

@@ -3,13 +3,16 @@
     python scripts/release.py v1.0.0
 
 Run `make book` and `make pdf` first (`make release TAG=v1.0.0` does all of it). The tag must be the version of the
-package and that of CITATION.cff, and every file gets its line in SHA256SUMS.
+package and that of CITATION.cff, and every file gets its line in SHA256SUMS. The notebooks and pages of a release name
+its tag where those of the branch name the branch: a copy that is opened in a year fetches the package that it was
+written for.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +26,8 @@ import senet_edu
 ROOT = Path(__file__).resolve().parents[1]
 DIST, SITE = ROOT / "dist", ROOT / "_build" / "html"
 LEFT_OUT = {".buildinfo", ".doctrees"}
+NAMES_THE_BRANCH = (".ipynb", ".html")
+REPOSITORY = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]
 
 
 def check_version(tag: str) -> None:
@@ -35,17 +40,28 @@ def check_version(tag: str) -> None:
             raise ValueError(f"the tag is {tag!r}, but {what} has version {version}: it must be v{version}")
 
 
-def pack(path: Path, files: dict[str, Path]) -> None:
+def at_tag(text: str, tag: str) -> str:
+    """A notebook or page whose badge, install cell and links to sources lead to a tag in place of the branch."""
+    url, branch = REPOSITORY["url"], REPOSITORY["branch"]
+    place = re.escape(url.removeprefix("https://github.com/"))
+    text = re.sub(rf"(github(?:\.com)?/{place}/(?:blob|tree))/{branch}/", rf"\1/{tag}/", text)
+    return re.sub(rf"(git\+{re.escape(url)})(?![\w@./-])", rf"\1@{tag}", text)
+
+
+def pack(path: Path, files: dict[str, Path], tag: str) -> None:
     """Write a ZIP of files under the given names; equal files give an equal archive."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name in sorted(files):
-            archive.writestr(zipfile.ZipInfo(name), files[name].read_bytes(), zipfile.ZIP_DEFLATED)
+            content = files[name].read_bytes()
+            if name.endswith(NAMES_THE_BRANCH):
+                content = at_tag(content.decode("utf-8"), tag).encode("utf-8")
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
 
 
 def below(folder: Path, pattern: str = "*") -> dict[str, Path]:
     """Files by their path from the folder, without what only a later build would need."""
     paths = (path for path in folder.rglob(pattern) if path.is_file())
-    return {str(path.relative_to(folder)): path for path in paths if not LEFT_OUT & set(path.parts)}
+    return {path.relative_to(folder).as_posix(): path for path in paths if not LEFT_OUT & set(path.parts)}
 
 
 def release(tag: str) -> list[Path]:
@@ -63,8 +79,8 @@ def release(tag: str) -> list[Path]:
     subprocess.run([sys.executable, "-m", "build", "--outdir", DIST, ROOT], check=True)
     built = sorted(DIST.iterdir())
     subprocess.run([sys.executable, "-m", "twine", "check", "--strict", *built], check=True)
-    pack(DIST / f"senet-edu-{tag}-site.zip", below(SITE))
-    pack(DIST / f"senet-edu-{tag}-notebooks.zip", below(ROOT / "book", "*.ipynb"))
+    pack(DIST / f"senet-edu-{tag}-site.zip", below(SITE), tag)
+    pack(DIST / f"senet-edu-{tag}-notebooks.zip", below(ROOT / "book", "*.ipynb"), tag)
     shutil.copy(pdf, DIST / f"senet-edu-{tag}.pdf")
     for path in sorted((ROOT / "senet_edu" / "weights").glob("*.safetensors")):
         shutil.copy(path, DIST)

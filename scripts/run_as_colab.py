@@ -48,7 +48,9 @@ def redirect(home: Path) -> dict[str, str]:
     address = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
     copy = home / "repository"
     subprocess.run(["git", "clone", "-q", "--no-hardlinks", ROOT, copy], check=True)
-    (home / ".gitconfig").write_text(f'[url "file://{copy}"]\n\tinsteadOf = {address}\n', encoding="utf-8")
+    (home / ".gitconfig").write_text(
+        f'[url "file://{copy}"]\n\tinsteadOf = {address}\n', encoding="utf-8", newline="\n"
+    )
     return os.environ | {"GIT_CONFIG_GLOBAL": str(home / ".gitconfig"), "PIP_CONSTRAINT": str(VERSIONS)}
 
 

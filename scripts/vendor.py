@@ -75,7 +75,7 @@ def main(arguments: list[str] | None = None) -> None:
     for path, data in files.items():
         (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
         (ROOT / path).write_bytes(data)
-    HASHES.write_text(sums(files), encoding="utf-8")
+    HASHES.write_text(sums(files), encoding="utf-8", newline="\n")
     print(f"{len(files)} files, {sum(map(len, files.values())) / 1024:.0f} KB")
 
 

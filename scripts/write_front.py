@@ -51,8 +51,8 @@ def hero() -> str:
 
 
 def main() -> None:
-    FRONT.write_text(front(), encoding="utf-8")
-    HERO.write_text(hero(), encoding="utf-8")
+    FRONT.write_text(front(), encoding="utf-8", newline="\n")
+    HERO.write_text(hero(), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -305,6 +305,10 @@ def install_from_elsewhere(notebook: NotebookNode) -> None:
     notebook.cells[1].source = notebook.cells[1].source.replace("git+", "git+https://example.org/")
 
 
+def install_of_an_older_version(notebook: NotebookNode) -> None:
+    notebook.cells[1].source = notebook.cells[1].source.replace(senet_edu.__version__, "0.9.0")
+
+
 def install_cell_shown(notebook: NotebookNode) -> None:
     notebook.cells[1].metadata = {}
 
@@ -364,6 +368,8 @@ BAD: list[tuple[Check, Callable[[NotebookNode], None]]] = [
     (framed, badge_of_another_chapter),
     (framed, badge_of_another_repository),
     (framed, install_from_elsewhere),
+    (framed, install_of_an_older_version),
+    (normalized, install_of_an_older_version),
     (framed, install_cell_shown),
     (framed, no_quiz),
     (plain_markdown, folded_by_a_directive),
@@ -440,6 +446,12 @@ def test_links_to_chapters_become_addresses_and_folded_cells_are_folded_everywhe
     assert result.cells[2].metadata["cellView"] == "form"
     result.cells[2].metadata["tags"] = []
     assert execute_notebooks.normalize(result).cells[2].metadata == {"tags": []}
+
+
+def test_the_install_cell_asks_for_this_version() -> None:
+    notebook = good_notebook()
+    install_of_an_older_version(notebook)
+    assert execute_notebooks.normalize(notebook).cells[1].source == INSTALL
 
 
 def test_two_figures_in_a_cell_are_refused() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -320,6 +321,8 @@ def test_one_lower_bound_for_each_package(root: Path, project: dict) -> None:
 
 @pytest.fixture(scope="module")
 def tracked(root: Path) -> list[Path]:
+    if not shutil.which("git"):
+        pytest.skip("no git here")
     listing = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True)
     if listing.returncode or not listing.stdout:
         pytest.skip("not a git checkout")
@@ -334,6 +337,30 @@ def test_no_data_set_is_tracked(tracked: list[Path]) -> None:
     suffixes = {".npz", ".npy", ".bin", ".gz", ".tgz", ".zip", ".pkl", ".pickle", ".pt", ".pth", ".webp"}
     assert [path for path in tracked if path.suffix in suffixes or "cifar-10-" in str(path)] == []
     assert [path for path in tracked if path.suffix == ".safetensors" and path.stat().st_size > 10**6] == []
+
+
+def platform_text(source: str) -> list[int]:
+    """Lines that write or read text in what this system takes for text: its encoding, its ends of lines."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            given = {keyword.arg for keyword in node.keywords}
+            needed = {"write_text": {"encoding", "newline"}, "read_text": {"encoding"}}.get(node.func.attr, set())
+            if not needed <= given:
+                found.append(node.lineno)
+    return found
+
+
+def test_files_are_the_same_bytes_on_every_system(root: Path) -> None:
+    """What the package, the scripts and the book's extensions write is tracked or hashed; Windows would write CRLF."""
+    paths = [path for folder in (PACKAGE, "scripts", "book/_ext") for path in sorted((root / folder).rglob("*.py"))]
+    found = {path.name: platform_text(path.read_text(encoding="utf-8")) for path in paths}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+def test_text_of_one_system_is_noticed() -> None:
+    source = "p.write_text(x)\np.write_text(x, encoding='utf-8')\np.read_text()\np.read_text(encoding='utf-8')"
+    assert platform_text(source) == [1, 2, 3]
 
 
 # The address of the repository

@@ -20,6 +20,9 @@ from sphinx.writers.html5 import HTML5Translator
 
 PACKAGE = Path(__file__).resolve().parents[2] / "senet_edu"
 FIGURES = "explorables"  # the folder of their scripts, in _static
+SHARED = "lib/core.js"  # with what it imports, what every figure needs
+MARK = re.compile(r"\0([^\0]+)\0")
+"""Where a script of a figure belongs, until its file is known."""
 
 
 def visit_inline_math(translator: HTML5Translator, node: nodes.math) -> None:
@@ -80,11 +83,6 @@ def load_scripts() -> ModuleType:
     return module
 
 
-def file_of(name: str) -> str:
-    """The file in _static of a figure's script, style or data: each becomes a script."""
-    return f"{FIGURES}/{name.replace('../', '')}" + ("" if name.endswith(".js") else ".js")
-
-
 def all_scripts(scripts: ModuleType) -> list[str]:
     """What the figures need, all of them together."""
     names = sorted(path.name for path in scripts.FIGURES.glob("*.js"))
@@ -92,23 +90,30 @@ def all_scripts(scripts: ModuleType) -> list[str]:
 
 
 def add_figures(app: Sphinx, context: dict[str, Any]) -> None:
-    """Behind the first figure that needs it, each script once a page, as a file that all pages share."""
+    """Behind the first figure that needs them, each script once a page, in two files.
+
+    The first figure's brings what all of them share, which is the same file on every page. A file for each script would
+    be some twenty requests before the first figure moves.
+    """
     scripts = app.figure_scripts
+    shared = set(scripts.needed(SHARED))
 
-    def element(name: str) -> str:
-        version = sha256(scripts.in_a_page(name).encode()).hexdigest()[:8]
-        return f'<script src="{context["pathto"](f"_static/{file_of(name)}", True)}?v={version}"></script>'
+    def element(names: list[str]) -> str:
+        if not names:
+            return ""
+        text = "".join(map(scripts.in_a_page, names))
+        name = f"{FIGURES}/{Path(names[-1]).stem}.{sha256(text.encode()).hexdigest()[:8]}.js"
+        path = Path(app.outdir) / "_static" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+        return f'<script src="{context["pathto"](f"_static/{name}", True)}"></script>'
 
-    context["body"] = scripts.with_scripts(context["body"], element)
+    def files(match: re.Match[str]) -> str:
+        names = MARK.findall(match[0])
+        return element([n for n in names if n in shared]) + element([n for n in names if n not in shared])
 
-
-def write_figures(app: Sphinx) -> None:
-    """Before the pages, which name the files with a checksum."""
-    if app.builder.format == "html":
-        for name in all_scripts(app.figure_scripts):
-            path = Path(app.outdir) / "_static" / file_of(name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(app.figure_scripts.in_a_page(name), encoding="utf-8")
+    marked = scripts.with_scripts(context["body"], "\0{}\0".format)
+    context["body"] = re.sub(f"(?:{MARK.pattern})+", files, marked)
 
 
 def finish_page(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
@@ -132,5 +137,4 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_node(nodes.citation, override=True, html=(visit_citation, depart_citation))
     app.connect("doctree-read", drop_empty_heads)
     app.connect("html-page-context", finish_page)
-    app.connect("builder-inited", write_figures)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -31,7 +31,7 @@ def write_colors(app: Sphinx) -> None:
     rules += f'@media print {{\nhtml[data-theme="dark"] {{\n{light}\n}}\n}}\n'
     folder = Path(app.outdir, "_static")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "tokens.css").write_text(rules, encoding="utf-8")
+    (folder / "tokens.css").write_text(rules, encoding="utf-8", newline="\n")
     app.add_css_file("tokens.css", priority=400)  # before the sheets that use it
 
 

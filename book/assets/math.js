@@ -9,7 +9,8 @@
   // An equation wider than the page scrolls by itself, which the keyboard must be able to do, too.
   const reachable = () => {
     for (const box of document.querySelectorAll("div.math > .tex, span.math")) {
-      if (box.scrollWidth > box.clientWidth) {
+      if (box.scrollWidth > box.clientWidth + 4) {
+        // more than the 2 px by which KaTeX lets an index stand out
         box.tabIndex = 0;
         box.role = "group";
         box.ariaLabel = "Equation";

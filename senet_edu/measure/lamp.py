@@ -141,12 +141,14 @@ def measure(
         raise ValueError(f"seeds must be at least 1, got {seeds!r}")
     runs = {(one["row"], one["seed"]): one for one in read_runs(partial)}
     partial.parent.mkdir(parents=True, exist_ok=True)
-    partial.write_text("".join(json.dumps(one) + "\n" for one in runs.values()), encoding="utf-8")  # none cut short
+    partial.write_text(
+        "".join(json.dumps(one) + "\n" for one in runs.values()), encoding="utf-8", newline="\n"
+    )  # none cut short
     for seed in range(seeds):
         for row in rows:
             if (row, seed) not in runs:
                 runs[row, seed] = run(row, seed)
-                with partial.open("a", encoding="utf-8") as file:
+                with partial.open("a", encoding="utf-8", newline="\n") as file:
                     file.write(json.dumps(runs[row, seed]) + "\n")
                 if progress:
                     print(f"{row}, seed {seed}: {runs[row, seed]['error']:.4f}", flush=True)

@@ -24,7 +24,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import resource
 import shlex
 import statistics
 import sys
@@ -127,6 +126,8 @@ def peak_memory(loop: str, images: int, device: torch.device) -> int:
         del loop_  # ends the workers, whose memory counts only then
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) >> 20
+    import resource  # Windows has none, and only this needs it
+
     here, workers = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return (here + workers * 2 * (loop == "common")) >> 10  # that of the children is the largest one's; there are two
 

@@ -241,10 +241,28 @@ def test_page_loads_the_typesetter_only_for_equations(visit: Callable[[str], Vis
 
 
 @every_page
-def test_every_figure_moves_and_its_scripts_come_once(visit: Callable[[str], Visit], name: str) -> None:
+def test_every_figure_moves_and_its_scripts_come_once(visit: Callable[[str], Visit], site: Path, name: str) -> None:
+    """In few files: what all figures share, and one for what each figure needs beyond that."""
     assert visit(name).facts["still"] == []
-    core = [reference for reference in visit(name).references if "explorables/lib/core.js" in reference]
-    assert len(core) == (visit(name).facts["figures"] > 0)
+    files = [site / file for file in visit(name).references if file.startswith("_static/explorables/")]
+    defined = [
+        found for file in files for found in re.findall(r"^SE\[(.+?)\] = ", file.read_text("utf-8"), re.MULTILINE)
+    ]
+    assert len(set(defined)) == len(defined) and ('"lib/core.js"' in defined) == (visit(name).facts["figures"] > 0)
+    assert len(files) <= 1 + visit(name).facts["figures"]
+
+
+STOPS = "document.querySelectorAll(':is(span.math, .tex)[tabindex]').length"
+
+
+def test_only_an_equation_that_scrolls_is_a_stop_of_the_keyboard(context: BrowserContext, site: Path) -> None:
+    page = context.new_page()
+    for name in ("notation", "06_learning_to_gate"):
+        page.goto((site / f"{name}.html").as_uri())
+        page.evaluate(UNFOLD)
+        assert page.evaluate(STOPS) == 0, name
+    page.set_viewport_size({"width": 320, "height": 800})
+    page.wait_for_function(f"{STOPS} > 0")
 
 
 def test_the_notation_has_equations(visit: Callable[[str], Visit]) -> None:

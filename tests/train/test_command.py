@@ -93,7 +93,7 @@ def test_command_line_prints_a_profile_and_keeps_nothing(tmp_path: Path, monkeyp
         (["--epochs", "0"], "epochs (passes over"),
         (["--lr", "1e30", "--model", "resnet8"], "train anew with a lower lr"),
         (["--lr", "inf"], "got inf"),
-        (["--out", "/dev/null/x"], "/dev/null"),
+        (["--out", f"{__file__}/x"], "test_command.py"),  # a file in the way
         (["--device", "abacus"], "device 'abacus' cannot be used here"),
         (["--device", "meta"], "meta"),
         (["--model-option", "colour=3"], "se_resnet20 cannot be built with {'colour': 3"),
@@ -148,6 +148,7 @@ def test_command_line_says_after_ctrl_c_how_to_go_on(tmp_path: Path, monkeypatch
     assert "Stopped. The same command with --resume goes on" in fails(capsys, ["--out", str(tmp_path)], 130)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs the signals of POSIX")
 def test_sigterm_says_how_to_go_on_and_leaves_whole_files(tmp_path: Path, monkeypatch, capsys) -> None:
     """As a cluster sends it. The handlers of before are back afterwards."""
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
@@ -173,6 +174,7 @@ runpy.run_module("senet_edu.train", run_name="__main__", alter_sys=True)
 """
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs the signals of POSIX")
 def test_ctrl_c_while_torch_is_loaded_is_no_traceback() -> None:
     done = subprocess.run([sys.executable, "-c", IMPORTS_SLOWLY], capture_output=True, text=True, timeout=60)
     assert done.returncode == 130 and done.stderr == "\nStopped before it began.\n"

@@ -81,6 +81,7 @@ def life(out: Path, images: Path, last_step: int) -> list[str]:
     return [sys.executable, "-c", LIFE, str(out), str(last_step), json.dumps(asdict(TINY)), str(images)]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs the signals of POSIX")
 def test_killed_in_an_epoch_and_resumed_gives_the_weights_of_an_unbroken_run(
     data: ImageData, images: Path, unbroken: tuple[Path, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,6 +103,7 @@ def test_killed_in_an_epoch_and_resumed_gives_the_weights_of_an_unbroken_run(
     assert read_history(tmp_path)[1:] == resumed.history
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs the signals and the processes of POSIX")
 @pytest.mark.parametrize(
     "count",
     [
