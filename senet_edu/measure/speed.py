@@ -25,7 +25,6 @@ import argparse
 import json
 import multiprocessing
 import resource
-import shlex
 import statistics
 import sys
 import time
@@ -230,7 +229,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.store:
         about = store.about(
             device,
-            command=shlex.join([*parser.prog.split(), *argv]),
+            command=store.typed(parser.prog, argv),
             seeds=[RECIPE.seed],
             recipe=asdict(RECIPE),
             settings={"images": args.images, "rounds": args.rounds},
