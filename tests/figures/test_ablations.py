@@ -142,7 +142,7 @@ def test_a_seed_is_marked_in_every_row(figure_page, runs):
 
 def test_the_papers_rows_have_no_interval_and_say_so(figure_page, axe, runs):
     page = figure_page(Ablations(runs).element())
-    choose(page, "Runs", "the paper's, one number each")
+    choose(page, "Runs", "the paper's")
     drawn(page)
     shown = [text for text in figures(page).values() if text != "base"]
     gains = [PAPER_PLAIN.error - row.error for row in PAPER_ABLATIONS if row is not PAPER_PLAIN]
@@ -154,6 +154,23 @@ def test_the_papers_rows_have_no_interval_and_say_so(figure_page, axe, runs):
     assert axe(page) == []
     choose(page, "Runs", "ours, reduced")
     assert "reduced version" in page.locator("se-ablations p.note").inner_text()
+
+
+def test_text_in_drawings_has_the_size_of_the_text_beside_them(figure_page, runs):
+    page = figure_page(Ablations(runs).element(), width=1008)
+    for width in (1008, 700, 360):
+        page.set_viewport_size({"width": width, "height": 900})
+        drawn(page)
+        for chart in ("pairs", "cloud"):
+            drawing = page.locator(f"se-ablations svg.{chart}")
+            scale = drawing.bounding_box()["width"] / float(drawing.get_attribute("viewBox").split()[2])
+            assert 12 <= 13 * scale <= 15, (chart, width)
+
+
+def test_a_short_table_fits_a_screen(figure_page, runs):
+    some = [run for run in runs if run["row"] in ("plain", STANDARD, "frozen", "eca", "wide")]
+    page = figure_page(Ablations(some).element(), width=1008)
+    assert page.locator("se-ablations").bounding_box()["height"] < 800
 
 
 def test_both_fit_a_phone(figure_page, runs):
