@@ -144,6 +144,17 @@ def test_chapter_9_tells_what_was_measured() -> None:
     assert max(swaps) < limit
 
 
+def test_chapter_7_tells_what_the_reductions_do_under_the_lamp() -> None:
+    """Fewer hidden units do worse, step by step; constant gates gain nothing, softmax harms, frozen gates are worse."""
+    rows = store.load("lamp")["rows"]
+    mean = {name: sum(row["error"]) / len(row["error"]) for name, row in rows.items()}
+    errors = [mean[f"se_r{r}"] for r in (1, 2, 4, 8, 16)]
+    assert errors == sorted(errors) and errors[-1] < mean["plain"]
+    assert min(mean["constant"], mean["softmax"]) > mean["plain"]
+    assert sum(rows["se_r2"]["frozen"]) / len(rows["se_r2"]["frozen"]) > mean["plain"]
+    assert "fewer hidden units do worse, step by step" in read(7)
+
+
 def test_chapter_8_tells_what_its_outputs_show() -> None:
     trained = figure(8, "se-gate-map")["networks"][0]["numbers"]
     above, below = told(
