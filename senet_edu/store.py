@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ import torch
 from senet_edu import machine
 
 RESULTS = Path(__file__).parent / "results"
+FOLDERS = ("--out", "--work")
+"""Options of a measurement that say where it is kept."""
 REMEDY = "Install senet_edu again, or measure anew"
 
 ABOUT = {
@@ -91,6 +94,20 @@ def about(
     if processes is not None:
         found["processes"] = processes
     return {key: found[key] for key in ABOUT}
+
+
+def typed(program: str, argv: Iterable[str]) -> str:
+    """The command of a measurement for its `about`: what was typed, but for `--out` and `--work`.
+
+    Those name a folder of one machine; they change no number, and a reader has another one.
+    """
+    kept, words = [], iter(argv)
+    for word in words:
+        if word in FOLDERS:
+            next(words, None)
+        elif not word.startswith(tuple(f"{option}=" for option in FOLDERS)):
+            kept.append(word)
+    return shlex.join([*program.split(), *kept])
 
 
 def complete(facts: Mapping[str, Any]) -> None:

@@ -7,7 +7,9 @@ import hashlib
 import json
 import pkgutil
 import re
+import shlex
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,20 @@ def test_records_say_what_the_files_say() -> None:
     assert record.seconds == pytest.approx(sum(run["seconds"] for run in runs), abs=0.06)
 
 
+@pytest.mark.parametrize("record", [one for one in records() if one.commands], ids=lambda one: one.path)
+def test_a_reader_can_run_the_commands_of_a_record(record: provenance.Record, root: Path) -> None:
+    """Their module or script is there, and no word is a path of the machine that they were typed on."""
+    for command in record.commands:
+        assert not re.search(r"(^|[\s='\"])(/|~|\.\.)", command), command
+        start, *words = shlex.split(command)
+        if start != "python":  # a call, in words
+            assert start.startswith("senet_edu."), command
+        elif words[0] == "-m":
+            assert words[1].startswith("senet_edu.") and find_spec(words[1]), command
+        else:
+            assert (root / words[0]).is_file(), command
+
+
 def test_what_a_file_does_not_say_is_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "speed.json").write_text(json.dumps({"fast": 1, "about": {"precision": "float32"}}))
@@ -104,7 +120,10 @@ def uses(path: str) -> str:
     elif name == "relatives":
         patterns += [r"\bload_relatives\("]
     elif folder == "results":
-        patterns += [rf'\bstore\.load(_runs)?\("{name}"\)'] + [r"\bablations\.load\("] * (name == "ablations")
+        patterns += [rf'\bstore\.load(_runs)?\("{name}"\)']
+        patterns += {"ablations": [r"\bablations\.load\(\)"], "ablations_short": [r"\bload\(ablations\.SHORT\)"]}.get(
+            name, []
+        )
     else:
         function = "load_history" if "history" in file else "load_pretrained"
         patterns += [rf'\b{function}\("{name}"\)', rf'(?s:"{name}".*\b{function}\(name\))']

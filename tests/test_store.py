@@ -19,6 +19,18 @@ def about(**known: Any) -> dict[str, Any]:
     return store.about(CPU, command="typed", seeds=[0], **known)
 
 
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (["--rows", "plain", "--out", "/home/me/mine", "--seeds", "8"], "python -m x --rows plain --seeds 8"),
+        (["--out=mine", "--work=/tmp", "a b"], "python -m x 'a b'"),
+        (["--outer", "1", "--out"], "python -m x --outer 1"),
+    ],
+)
+def test_a_command_is_kept_without_the_folders_of_the_machine(words: list[str], command: str) -> None:
+    assert store.typed("python -m x", words) == command
+
+
 # Whole files
 
 

@@ -223,7 +223,7 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
     label: "Runs",
     options: [
       ["ours", "ours, reduced"],
-      ["paper", "the paper's, one number each"],
+      ["paper", "the paper's"],
     ],
     value: "ours",
     input: show,

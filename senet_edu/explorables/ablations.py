@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,14 @@ GROUPS = {
     "recipe": "SE, another recipe",
 }
 """What the groups of `ablations.ROWS` are called in a figure."""
+SHORT_NAMES = {
+    STANDARD: "SE, r = 4",
+    "frozen": "the same SE, gates frozen after training",
+    "constant": "learned gates, the same for all images",
+    "eca": "ECA, a relative of SE",
+    "wide": "no SE, but wider: as many weights",
+}
+"""The rows that the chapter's questions are about, as a reader may call them who has not seen the table yet."""
 
 
 def measured(runs: Sequence[dict[str, Any]]) -> list[str]:
@@ -93,7 +102,7 @@ class Ablations(Explorable):
 
 
 class Prediction(Explorable):
-    """Two guesses, which variant gains most over the plain network and which loses most; then what was measured.
+    """A guess for each variant, how far it lies from the network without SE; then what was measured, on the same axis.
 
     Args:
         runs: of `ablations.load()`.
@@ -108,10 +117,11 @@ class Prediction(Explorable):
             if name == "plain":
                 continue
             d = compare(runs, name)
-            group = GROUPS[ROWS[name].group]
-            rows.append([f"{group}: {ROWS[name].title}", 100 * d.mean, 100 * d.margin, d.points])
+            label = SHORT_NAMES.get(name, f"{GROUPS[ROWS[name].group]}: {ROWS[name].title}")
+            rows.append({"label": label, "mean": 100 * d.mean, "margin": 100 * d.margin, "points": d.points})
+        furthest = max((abs(row["mean"]) + row["margin"] for row in rows), default=0)
         super().__init__(
-            {"about": described(runs), "rows": rows},
-            "Two menus to predict which of the variants gains most over the plain network, and which loses most. "
-            "A button then shows where both lie among all that was measured.",
+            {"about": described(runs), "reach": max(2, math.ceil(furthest)), "rows": rows},
+            "A list of variants of SE, each with a mark on one axis: points of accuracy above or below the network "
+            "without SE. Drag each mark to where you expect the variant. A button then shows what was measured.",
         )

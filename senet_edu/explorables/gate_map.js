@@ -11,6 +11,7 @@ import {
   grid,
   h,
   link,
+  menu,
   number,
   pixels,
   slider,
@@ -180,6 +181,16 @@ figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
       { of: "chosen", values: distances, color: "var(--excitation)" },
     ]),
   ];
+  // A phone has room for one of them.
+  const titles = ["between classes, η²", "spread over images", "above 0.95", "below 0.05", "distance of the class"];
+  const only = menu({
+    label: "By depth",
+    options: charts.map(({ key }, k) => [key, titles[k]]),
+    value: charts[0].key,
+    input: (key) => charts.forEach((one) => one.box.classList.toggle("shown", one.key === key)),
+  });
+  only.classList.add("only");
+  charts[0].box.classList.add("shown");
   const axes = ["axis", "axis narrow"].map((kind) =>
     h(
       "div",
@@ -310,8 +321,8 @@ figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
       h(
         "div",
         {},
-        h("h3", {}, "Gates by block, channel and class"),
-        h("p", { class: "note" }, "Rows are classes, columns channels. Point or use arrow keys."),
+        h("h3", {}, "Gates, block by block"),
+        h("p", { class: "note" }, "Rows are classes, columns channels.", h("span", {}, " Point or use arrow keys.")),
       ),
       scale,
     ),
@@ -346,6 +357,7 @@ figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
           "p",
           { class: "legend" },
           h("b", {}, "By depth"),
+          only,
           networks.map(({ name }, k) => h("span", { class: k ? "soft" : "excitation" }, name)),
         ),
         charts.map(({ box }) => box),
@@ -354,9 +366,9 @@ figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
     ),
     h(
       "div",
-      { class: "row" },
+      { class: "row controls" },
       choice({
-        label: "Sort channels by",
+        label: "Sort by",
         options: [
           ["number", "number"],
           ["mean", "mean"],

@@ -144,7 +144,7 @@ figure("se-interventions", (root, { images, trial, classes, places, ...shares },
     const classwise = view.value === "class";
     byBlock.table.hidden = classwise;
     byClass.table.hidden = !classwise;
-    title.textContent = classwise ? `Class by class: ${named(at)}` : "One block at a time";
+    title.textContent = classwise ? `Class by class: ${named(at)}` : `One by one: ${kind.label}`;
     if (classwise) {
       const points = kind.effects[at].classes.map(([change, margin]) => ({
         value: change,
@@ -179,6 +179,18 @@ figure("se-interventions", (root, { images, trial, classes, places, ...shares },
     value: "block",
     input: () => draw(),
   });
+  // On a phone one of the two stands at a time.
+  const both = h("div", { class: "both", "data-side": "all" });
+  const side = choice({
+    label: "Blocks",
+    options: [
+      ["all", `all ${blocks} at once`],
+      ["one", "one by one"],
+    ],
+    value: "all",
+    input: (which) => (both.dataset.side = which),
+  });
+  side.classList.add("sides");
   const zoom = button({ label: "Zoom in", pressed: false, click: () => draw() });
   const cursor = grid(byBlock.body, blocks, 1, { enter: select });
   cursor.row = blocks - 1;
@@ -188,6 +200,16 @@ figure("se-interventions", (root, { images, trial, classes, places, ...shares },
     [0, 100],
   );
 
+  both.append(
+    h("div", {}, h("h4", {}, `All ${blocks} blocks at once`), byKind.table),
+    h(
+      "div",
+      {},
+      h("div", { class: "head" }, title, h("div", { class: "row" }, view, zoom)),
+      byBlock.table,
+      byClass.table,
+    ),
+  );
   root.append(
     h("style", {}, plotCss + rowsCss + css),
     h("h3", {}, "Set the gates, count the answers"),
@@ -199,18 +221,8 @@ figure("se-interventions", (root, { images, trial, classes, places, ...shares },
         `${number(accuracy, 1)} % of ${images.toLocaleString("en-US")} test images right.`,
     ),
     read,
-    h(
-      "div",
-      { class: "both" },
-      h("div", {}, h("h4", {}, `All ${blocks} blocks at once`), byKind.table),
-      h(
-        "div",
-        {},
-        h("div", { class: "head" }, title, h("div", { class: "row" }, view, zoom)),
-        byBlock.table,
-        byClass.table,
-      ),
-    ),
+    side,
+    both,
     h("p", { class: "note" }, "A hollow dot has zero in its 95 % interval. Small marks are single seeds."),
   );
   show(kind);

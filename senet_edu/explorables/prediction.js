@@ -1,88 +1,103 @@
-/* Chapter 7: choose what gains and what loses most, commit, then see where the choices lie among all variants. */
-import { button, figure, h, menu, signed as withSign } from "./lib/core.js";
+/* Chapter 7: drag a dot for each variant to where its accuracy will lie; then the measured ones appear on the same axis. */
+import { button, figure, h, signed as withSign } from "./lib/core.js";
+import plotCss from "./lib/dotplot.css";
 import { axis } from "./lib/dotplot.js";
+import rowsCss from "./lib/rows.css";
 import css from "./prediction.css";
 
-figure("se-prediction", (root, { about, rows }, self) => {
+figure("se-prediction", (root, { about, reach, rows }, self) => {
   const signed = (value) => withSign(value, 1);
-  const options = [["", "choose one"], ...rows.map(([label], i) => [i, label])];
-  const verdict = ([, mean, margin]) =>
-    mean - margin > 0
-      ? "the interval lies above zero"
-      : mean + margin < 0
-        ? "the interval lies below zero"
-        : "the interval includes zero";
-  const order = rows.map((_, i) => i).sort((a, b) => rows[b][1] - rows[a][1]);
+  const scale = axis([-reach, reach]);
+  const lines = rows.map(({ label }) => {
+    const range = h("input", { type: "range", min: -reach, max: reach, step: 0.1, value: 0, "aria-label": label });
+    const guess = h("i", { class: "guess" });
+    const cell = h("td", { class: "plot" });
+    const mine = h("td", { class: "figure mine" });
+    const found = h("td", { class: "figure found" });
+    const show = () => {
+      guess.style.left = scale.left(range.value).slice(6);
+      mine.textContent = signed(Number(range.value));
+      range.setAttribute("aria-valuetext", `${mine.textContent} points`);
+    };
+    range.addEventListener("input", show);
+    return {
+      range,
+      guess,
+      cell,
+      mine,
+      found,
+      show,
+      row: h("tr", {}, h("th", { scope: "row" }, label), cell, mine, found),
+    };
+  });
 
-  const ready = () => (commit.disabled = !(best.value && worst.value));
-  const best = menu({ label: "gains most over the plain network", options, value: "", input: ready });
-  const worst = menu({ label: "loses most", options, value: "", input: ready });
-
-  // The strip: zero and the variants of the middle lie inside; the rest is at the edge.
-  const size = rows.map(([, mean]) => Math.abs(mean)).sort((a, b) => a - b);
-  const reach = Math.max(0.5, ...size.filter((s) => s <= 4 * size[size.length >> 1])) * 1.12;
-  const { left, inside } = axis([-reach, reach]);
-  const strip = h("div", { class: "strip", "aria-hidden": "true" });
-  const said = h("div", { class: "said" });
-
-  const gain = (row) => rows[row][3];
-  const report = (label, row) => {
-    const place = order.indexOf(row) + 1;
-    return h(
-      "p",
-      {},
-      h("b", {}, label),
-      ` ${rows[row][0]}. Measured: ${gain(row)} points, number ${place} of ${rows.length} from the top; `,
-      `${verdict(rows[row])}.`,
-    );
+  const said = h("p", { class: "said verdict" });
+  const inside = ({ mean, margin }, value) => Math.abs(value - mean) <= margin;
+  const sentence = (guesses) => {
+    const off = guesses.map((value, i) => Math.abs(value - rows[i].mean));
+    const [near, far] = [Math.min(...off), Math.max(...off)].map((value) => off.indexOf(value));
+    const right = guesses.filter((value, i) => inside(rows[i], value)).length;
+    const one = (i) => `${rows[i].label} (you ${signed(guesses[i])}, measured ${rows[i].points})`;
+    const most = rows.length > 1 ? ` Furthest off: ${one(far)}.` : "";
+    return `${right} of your ${rows.length} guesses ${right === 1 ? "lies" : "lie"} in the 95 % interval. Closest: ${one(near)}.${most}`;
   };
-  const reveal = () => {
-    const picks = [Number(best.value), Number(worst.value)];
-    for (const box of [best, worst]) box.querySelector("select").disabled = true;
-    commit.disabled = true;
-    strip.replaceChildren(
-      h("i", { class: "zero", style: left(0) }),
-      ...rows.map(([, mean], i) => {
-        const kind = `${inside(mean) ? "dot" : "off"}${picks.includes(i) ? " picked" : ""}`;
-        return h("i", { class: kind, style: left(mean) }, kind.startsWith("off") ? (mean < 0 ? "◀" : "▶") : "");
-      }),
-      ...picks.map((i, k) => h("span", { class: k ? "below" : "above", style: left(rows[i][1]) }, k ? "▴" : "▾")),
-      h("small", { style: "left: 0" }, signed(-reach)),
-      h("small", { style: "left: 50%; translate: -50%" }, "0"),
-      h("small", { style: "right: 0" }, signed(reach)),
-    );
-    const top = order[0],
-      end = order[order.length - 1];
-    said.replaceChildren(
-      report("Gains most ▾", picks[0]),
-      report("Loses most ▴", picks[1]),
-      h(
-        "p",
-        {},
-        `The largest mean is that of ${rows[top][0]} (${gain(top)}), `,
-        `the smallest that of ${rows[end][0]} (${gain(end)}).`,
-      ),
-    );
+  const draw = (open) => {
+    lines.forEach(({ range, guess, cell, found, show }, i) => {
+      const { mean, margin, points } = rows[i];
+      range.disabled = !open;
+      cell.replaceChildren(
+        ...(open ? [scale.line(0)] : scale.row({ value: mean, low: mean - margin, high: mean + margin })),
+        range,
+        guess,
+      );
+      found.textContent = open ? "?" : points;
+      show();
+    });
+    commit.hidden = !open;
+    again.hidden = open;
+    said.textContent = open ? "" : sentence(lines.map(({ range }) => Number(range.value)));
+    note.hidden = !open;
     self.say(said.textContent);
-    again.hidden = false;
   };
-  const reset = () => {
-    for (const box of [best, worst]) (box.value = ""), (box.querySelector("select").disabled = false);
-    strip.replaceChildren();
-    said.replaceChildren(h("p", { class: "note" }, "Nothing is shown before you commit."));
-    again.hidden = true;
-    ready();
-  };
-  const commit = button({ label: "Commit and reveal", click: reveal });
-  const again = button({ label: "Start over", click: reset });
-
-  root.append(
-    h("style", {}, css),
-    h("h3", {}, "Predict before you look"),
-    h("p", { class: "note" }, `Each variant against the network without SE, accuracy in points. ${about}.`),
-    h("div", { class: "row" }, best, worst, commit, again),
-    strip,
-    said,
+  const commit = button({ label: "Commit and reveal", primary: true, click: () => draw(false) });
+  const again = button({
+    label: "Start over",
+    click: () => {
+      for (const { range } of lines) range.value = 0;
+      draw(true);
+    },
+  });
+  const note = h("p", { class: "note" }, "Zero: as good as without SE. Nothing is shown before you commit.");
+  const numbers = h(
+    "div",
+    { class: "axis-marks" },
+    scale.numbers(4.4, (value) => withSign(value, 0)),
   );
-  reset();
+  root.append(
+    h("style", {}, plotCss + rowsCss + css),
+    h("h3", {}, "How much will each gain?"),
+    h(
+      "p",
+      { class: "note" },
+      "Drag each mark to where you expect this variant: points of accuracy above or below the network without SE. ",
+      `${about}.`,
+    ),
+    h(
+      "table",
+      {},
+      h(
+        "thead",
+        {},
+        h("tr", {}, h("td"), h("td"), h("th", { scope: "col" }, "you"), h("th", { scope: "col" }, "measured")),
+      ),
+      h(
+        "tbody",
+        {},
+        lines.map(({ row }) => row),
+      ),
+      h("tfoot", { "aria-hidden": "true" }, h("tr", {}, h("td"), h("td", {}, numbers))),
+    ),
+    h("div", { class: "foot" }, h("div", { class: "row" }, commit, again), note, said),
+  );
+  draw(true);
 });

@@ -69,10 +69,14 @@ figure("se-provenance", (root, { links, files }, self) => {
     h("div", { class: "pickers" }, pickers),
     title,
     formula,
-    h("p", { class: "step" }, "is computed by ", names.code),
-    code,
-    h("p", { class: "step" }, "and held by ", names.test),
-    test,
+    h(
+      "div",
+      { class: "sources" },
+      h("p", { class: "step" }, "is computed by ", names.code),
+      code,
+      h("p", { class: "step" }, "and held by ", names.test),
+      test,
+    ),
     heldTo,
   );
 

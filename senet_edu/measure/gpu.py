@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import shlex
 import statistics
 import sys
 import time
@@ -409,7 +408,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=store.RESULTS, help="folder of the results (%(default)s)")
     parser.add_argument("--work", type=Path, default=Path("runs/gpu"), help="folder of the runs (%(default)s)")
     args = parser.parse_args(argv)
-    command = shlex.join([*parser.prog.split(), *argv])
+    command = store.typed(parser.prog, argv)
     try:
         device = torch.device("cpu") if args.dry_run else usable(args.device)
         place = Place(device, args.out, args.work, command)

@@ -11,7 +11,6 @@ Eight interventions, in each of the nine blocks and in all at once, those that d
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 import threading
 import time
@@ -188,7 +187,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     results = store.rounded(measure(data, args.seeds, args.workers, args.kinds or tuple(KINDS)))
     about = store.about(
         torch.device("cpu"),
-        command=shlex.join([*parser.prog.split(), *argv]),
+        command=store.typed(parser.prog, argv),
         seeds=range(args.seeds),
         settings={"network": NETWORK, "batch": BATCH, "workers": args.workers},
         data={"name": data.name, "train": len(data.train_images), "test": len(data.test_images)},

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import statistics
 import sys
 import time
@@ -180,7 +179,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit("\nStopped. The same command goes on with the runs that are missing.") from None
     about = store.about(
         torch.device("cpu"),
-        command=shlex.join([*parser.prog.split(), *argv]),
+        command=store.typed(parser.prog, argv),
         seeds=range(args.seeds),
         settings={"steps": lamp.STEPS, "batch": lamp.BATCH, "rate": lamp.RATE, "optimizer": "Adam, one cycle"},
         data={"name": "tiles under a lamp", "train": lamp.STEPS * lamp.BATCH, "test": lamp.TEST},

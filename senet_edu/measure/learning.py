@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import copy
 import math
-import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -155,7 +154,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     results = measure(data, VARIANTS)
     about = store.about(
         torch.device("cpu"),
-        command=shlex.join([*parser.prog.split(), *argv]),
+        command=store.typed(parser.prog, argv),
         seeds=sorted({seed for variant in VARIANTS.values() for seed in variant.seeds}),
         recipe=asdict(RECIPE),
         settings={"variants": {name: variant.model_options for name, variant in VARIANTS.items()}},

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -89,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     nets = measure()
     about = store.about(
         torch.device("cpu"),
-        command=shlex.join([*parser.prog.split(), *argv]),
+        command=store.typed(parser.prog, argv),
         seeds=[SEED],
         settings={"steps": lamp.STEPS, "batch": lamp.BATCH, "rate": lamp.RATE, "optimizer": "Adam, one cycle"},
         data={"name": "tiles under a lamp", "train": lamp.STEPS * lamp.BATCH, "test": lamp.TEST},

@@ -24,7 +24,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import shlex
 import statistics
 import sys
 import time
@@ -231,7 +230,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.store:
         about = store.about(
             device,
-            command=shlex.join([*parser.prog.split(), *argv]),
+            command=store.typed(parser.prog, argv),
             seeds=[RECIPE.seed],
             recipe=asdict(RECIPE),
             settings={"images": args.images, "rounds": args.rounds},

@@ -10,7 +10,6 @@ the block. Writes `squeeze.json`.
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -81,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
     start = time.perf_counter()
     limits = measure(images)
-    command = shlex.join(["python", "-m", "senet_edu.measure.squeeze", *(sys.argv[1:] if argv is None else argv)])
+    command = store.typed("python -m senet_edu.measure.squeeze", sys.argv[1:] if argv is None else argv)
     facts: dict[str, Any] = store.about(
         torch.device("cpu"),
         command=command,

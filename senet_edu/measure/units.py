@@ -11,7 +11,6 @@ networks see the 10,000 test images of CIFAR-10. Writes `units.json`.
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -117,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     results = measure(args.runs, data.test_images)
     about = store.about(
         torch.device("cpu"),
-        command=shlex.join([*parser.prog.split(), *(Path(arg).name if Path(arg).is_dir() else arg for arg in argv)]),
+        command=store.typed(parser.prog, (Path(arg).name if Path(arg).is_dir() else arg for arg in argv)),
         seeds=sorted({one["recipe"]["seed"] for one in results["networks"].values()}),
         data={"name": data.name, "train": 0, "test": len(data.test_images)},
         seconds=time.perf_counter() - started,

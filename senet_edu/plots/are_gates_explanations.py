@@ -115,7 +115,7 @@ def intervention_verdicts(results: Mapping[str, Any]) -> list[Verdict]:
         Verdict(
             "Do gates of another answer pull to that answer?",
             "of the changed answers, those that name it; limit: twice chance",
-            (f"{toward:.0%}; by chance {chance:.0%}",),
+            (f"{100 * toward:.0f} %; by chance {100 * chance:.0f} %",),
             toward > 2 * chance,
         ),
         Verdict(

@@ -16,16 +16,14 @@ from senet_edu.analysis import Summary
 from senet_edu.plots.style import (
     GATES,
     Picture,
-    bare,
     channel_axis,
     gate_axis,
     half,
     new_figure,
     picture,
-    row_label,
     theme,
 )
-from senet_edu.plots.table import Table, Verdict, of_verdicts
+from senet_edu.plots.table import Strip, Table, Verdict, of_verdicts
 
 
 def _short(block: str) -> str:
@@ -101,14 +99,16 @@ def channels_by_class(gates: Mapping[str, Tensor], labels: Tensor, classes: Sequ
     return Picture(figure, alt, measured=True, names=tuple(classes))
 
 
-@picture
-def gate_openers(images: Tensor, gates: Mapping[str, Tensor], channels: Mapping[str, int], k: int = 6) -> Picture:
-    """For one gate of each block the images that open it most, and those that shut it most.
+def gate_openers(
+    images: Tensor, gates: Mapping[str, Tensor], channels: Mapping[str, int], names: Sequence[str], k: int = 4
+) -> Table:
+    """For one gate of each block the images that open it most, and those that shut it most, with their mean gate.
 
     Args:
         images: uint8 `(N, 3, H, W)`.
         gates: block to its gates `(N, C)` for these images.
         channels: block to the channel that is asked about.
+        names: what each image shows, N words, for those who do not see it.
         k: how many images on each side.
 
     Raises:
@@ -116,23 +116,12 @@ def gate_openers(images: Tensor, gates: Mapping[str, Tensor], channels: Mapping[
     """
     asked = {block: gates[block][:, c : c + 1] for block, c in channels.items()}
     found = analysis.openers(asked, k)
-    figure = new_figure(0.46 * len(asked) + 0.45)
-    sides = figure.subfigures(1, 2, width_ratios=[1.18, 1])
-    for side, end, title in ((sides[0], "most", "most open"), (sides[1], "least", "most shut")):
-        side.suptitle(title, x=0.55, weight="bold", size=11)
-        axes = side.subplots(len(asked), k, squeeze=False)
-        for row, (block, s) in zip(axes, asked.items()):
-            chosen = getattr(found[block], end)[0]
-            for ax, i in zip(row, chosen):
-                ax.imshow(images[i].permute(1, 2, 0).numpy())
-                bare(ax)
-            left = f"{_short(block).removeprefix('layer')}, {channels[block]}  " if end == "most" else ""
-            row_label(row[0], f"{left}{s[chosen].mean():.2f}")
-    alt = (
-        f"A row for each of {len(asked)} blocks with one of its gates: the {k} images that open it most and the {k} "
-        "that shut it most, and the mean gate of each group."
-    )
-    return Picture(figure, alt, measured=True)
+    rows = []
+    for block, s in asked.items():
+        ends = (getattr(found[block], end)[0] for end in ("most", "least"))
+        strips = [Strip(f"{s[i].mean():.2f}", images[i].numpy(), ", ".join(names[j] for j in i)) for i in ends]
+        rows.append((f"{_short(block).removeprefix('layer')}, {channels[block]}", *strips))
+    return Table(("block, gate", f"the {k} that open it most", f"the {k} that shut it most"), tuple(rows))
 
 
 @picture

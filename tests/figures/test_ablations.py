@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from dataclasses import asdict
 from typing import Any
 
@@ -143,7 +142,7 @@ def test_a_seed_is_marked_in_every_row(figure_page, runs):
 
 def test_the_papers_rows_have_no_interval_and_say_so(figure_page, axe, runs):
     page = figure_page(Ablations(runs).element())
-    choose(page, "Runs", "the paper's, one number each")
+    choose(page, "Runs", "the paper's")
     drawn(page)
     shown = [text for text in figures(page).values() if text != "base"]
     gains = [PAPER_PLAIN.error - row.error for row in PAPER_ABLATIONS if row is not PAPER_PLAIN]
@@ -157,6 +156,23 @@ def test_the_papers_rows_have_no_interval_and_say_so(figure_page, axe, runs):
     assert "reduced version" in page.locator("se-ablations p.note").inner_text()
 
 
+def test_text_in_drawings_has_the_size_of_the_text_beside_them(figure_page, runs):
+    page = figure_page(Ablations(runs).element(), width=1008)
+    for width in (1008, 700, 360):
+        page.set_viewport_size({"width": width, "height": 900})
+        drawn(page)
+        for chart in ("pairs", "cloud"):
+            drawing = page.locator(f"se-ablations svg.{chart}")
+            scale = drawing.bounding_box()["width"] / float(drawing.get_attribute("viewBox").split()[2])
+            assert 12 <= 13 * scale <= 15, (chart, width)
+
+
+def test_a_short_table_fits_a_screen(figure_page, runs):
+    some = [run for run in runs if run["row"] in ("plain", STANDARD, "frozen", "eca", "wide")]
+    page = figure_page(Ablations(some).element(), width=1008)
+    assert page.locator("se-ablations").bounding_box()["height"] < 800
+
+
 def test_both_fit_a_phone(figure_page, runs):
     html = Prediction(runs).element() + Ablations(runs).element()
     page = figure_page(html, width=360)
@@ -164,24 +180,64 @@ def test_both_fit_a_phone(figure_page, runs):
     assert min(cell.bounding_box()["width"] for cell in page.locator("se-ablations td.plot").all()) > 85
 
 
-def test_a_prediction_is_answered_after_it_was_made(figure_page, axe, runs):
-    page = figure_page(Prediction(runs).element())
-    commit = page.get_by_role("button", name="Commit and reveal")
-    assert commit.is_disabled() and "points" not in page.locator("se-prediction .said").inner_text()
-    page.get_by_label("gains most over the plain network", exact=True).select_option(label="gate: softmax")
-    assert commit.is_disabled()
-    page.get_by_label("loses most", exact=True).select_option(label="relatives: ECA")
-    commit.click()
-    said = page.locator("se-prediction .said").inner_text().replace("\N{MINUS SIGN}", "-")
-    gains = {row: statistics.mean(column(runs, row) - column(runs, "plain")) for row in ROWS if row != "plain"}
-    order = sorted(gains, key=gains.get, reverse=True)
-    assert f"Measured: {compare(runs, 'softmax').points} points".replace("\N{MINUS SIGN}", "-") in said
-    assert f"{gains['softmax']:+.1f}" in said and f"number {len(order)} of {len(order)}" in said
-    assert f"number {order.index('eca') + 1} of {len(order)}" in said and "below zero" in said
-    assert f"largest mean is that of {GROUPS[ROWS[order[0]].group]}: {ROWS[order[0]].title}" in said
+MARKS, GUESSED = "se-prediction input[type=range]", "se-prediction .mine"
+
+
+def test_a_guess_is_answered_on_its_own_axis_after_it_was_made(figure_page, axe, runs):
+    """At rest the figure has its rows, its axis and a mark in each; nothing that was measured."""
+    some = [run for run in runs if run["row"] in ("plain", STANDARD, "frozen", "eca", "wide")]
+    page = figure_page(Prediction(some).element())
+    rows = ["SE, r = 4", "the same SE, gates frozen after training", "ECA, a relative of SE"]
+    rows.append("no SE, but wider: as many weights")
+    assert page.locator("se-prediction tbody th").all_inner_texts() == rows
+    assert page.locator("se-prediction .guess").count() == 4
+    assert page.locator("se-prediction .dot, se-prediction .interval").count() == 0
+    assert page.locator("se-prediction .found").all_inner_texts() == ["?"] * 4
+    assert axe(page) == []
+    se = page.get_by_role("slider", name=rows[0], exact=True)
+    se.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert se.get_attribute("aria-valuetext") == "+0.2 points"
+    plot = page.locator("se-prediction td.plot").nth(2).bounding_box()
+    x, y = plot["x"] + plot["width"] / 2, plot["y"] + plot["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + plot["width"] / 4, y, steps=4)  # to half of what the axis reaches
+    page.mouse.up()
+    reach = Prediction(some).data["reach"]
+    guesses = [number(text) for text in page.locator(GUESSED).all_inner_texts()]
+    assert guesses[:2] == [0.2, 0] and guesses[2] == pytest.approx(reach / 2, abs=0.11) and guesses[3] == 0
+
+    page.get_by_role("button", name="Commit and reveal").click()
+    found = {row: compare(some, row) for row in (STANDARD, "frozen", "eca", "wide")}
+    assert page.locator("se-prediction .found").all_inner_texts() == [d.points for d in found.values()]
+    off = [abs(guess - 100 * d.mean) for guess, d in zip(guesses, found.values())]
+    hit = sum(o <= 100 * d.margin for o, d in zip(off, found.values()))
+    said = page.locator("se-prediction .said").inner_text()
+    assert said.startswith(f"{hit} of your 4 guesses ")
+    near, far = off.index(min(off)), off.index(max(off))
+    assert f"Closest: {rows[near]} (you " in said and f"Furthest off: {rows[far]} (you " in said
+    assert page.locator(MARKS).first.is_disabled()
+    for k, d in enumerate(found.values()):  # the mark of the guess and the dot share an axis
+        line = page.locator("se-prediction tbody tr").nth(k)
+        pixel = plot["width"] / (2 * reach)
+        apart = center(line.locator(".dot")) - center(line.locator(".guess"))
+        assert apart == pytest.approx(pixel * (100 * d.mean - guesses[k]), abs=2)
     assert axe(page) == []
     page.get_by_role("button", name="Start over").click()
-    assert commit.is_disabled() and "points" not in page.locator("se-prediction .said").inner_text()
+    assert page.locator(GUESSED).all_inner_texts() == ["0.0"] * 4
+    assert page.locator("se-prediction .dot").count() == 0 and page.locator("se-prediction .said").inner_text() == ""
+
+
+def test_nothing_of_the_prediction_moves_when_it_is_answered(figure_page, runs):
+    some = [run for run in runs if run["row"] in ("plain", STANDARD, "frozen", "eca", "wide")]
+    for width in (360, 1008):
+        page = figure_page(Prediction(some).element(), width=width)
+        height = page.locator("se-prediction").bounding_box()["height"]
+        assert height < 741
+        page.get_by_role("button", name="Commit and reveal").click()
+        assert page.locator("se-prediction").bounding_box()["height"] == pytest.approx(height, abs=1)
 
 
 def test_rows_without_two_seeds_are_left_out(runs):

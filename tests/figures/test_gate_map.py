@@ -147,14 +147,30 @@ def test_the_line_is_the_class_over_the_mean_of_all(html, figure_page):
     assert len(heights) == 2  # and none of the other classes
 
 
-def test_it_fits_a_screen_and_two_of_a_phone_with_the_picture_first(html, figure_page):
+def test_a_phone_shows_one_number_by_depth_at_a_time(html, figure_page, axe):
+    page = figure_page(html, width=360, has_touch=True)
+    shown = page.locator("se-gate-map .chart").filter(visible=True)
+    keys = ["class_share", "spread", "above", "below", "distance"]
+    for key in (*keys, keys[0]):
+        page.get_by_label("By depth", exact=True).select_option(key)
+        drawn(page)
+        assert shown.count() == 1 and shown.locator("[data-number]").get_attribute("data-number") == key
+        assert shown.locator("[data-number]").is_visible()
+    assert axe(page) == []
+    page.set_viewport_size({"width": 1008, "height": 800})
+    drawn(page)
+    assert shown.count() == 5 and not page.get_by_label("By depth", exact=True).is_visible()
+
+
+def test_it_fits_a_screen_and_a_phone_with_the_picture_first(html, figure_page):
     page = figure_page(html, width=1008)
     figure, last = page.locator("se-gate-map"), page.locator("se-gate-map .row")
     assert figure.bounding_box()["height"] < 741
-    page.set_viewport_size({"width": 360, "height": 780})
+    page = figure_page(html, width=360, height=780, has_touch=True)
+    figure, last = page.locator("se-gate-map"), page.locator("se-gate-map .row")
     drawn(page)
     top, height = (figure.bounding_box()[key] for key in ("y", "height"))
-    assert height < 1300
+    assert height < 900
     assert page.locator("se-gate-map .map").bounding_box()["y"] - top < 360  # no controls before it but the depth
     assert last.bounding_box()["y"] > page.locator("se-gate-map .charts").bounding_box()["y"]
 

@@ -137,13 +137,33 @@ def test_dots_and_line_stand_where_the_axis_says(figure_page, results, zoomed):
 
 
 def test_it_fits_a_phone_and_a_screen(figure_page, results):
+    """A phone shows all blocks at once or one by one; each needs less than 900 px, and nothing changes its height."""
     page = figure_page(Interventions(results).element(), width=360, has_touch=True)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    plots = [cell.bounding_box() for cell in page.locator(f"{KINDS} td.plot, {BLOCKS} td.plot").all()]
-    assert min(box["width"] for box in plots) > 90
-    assert page.locator("se-interventions").bounding_box()["height"] < 1300
+    figure = page.locator("se-interventions")
+    for side, table in (("all 9 at once", KINDS), ("one by one", BLOCKS)):
+        choose(page, side)
+        plots = page.locator(f"{table} td.plot")
+        assert min(cell.bounding_box()["width"] for cell in plots.all()) > 90
+        assert page.locator(f"{KINDS}, {BLOCKS}").filter(visible=True).count() == 1
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        assert figure.bounding_box()["height"] < 900
+    assert page.get_by_role("heading", name="One by one: frozen").is_visible()
     page.set_viewport_size({"width": 1008, "height": 800})
-    assert page.locator("se-interventions").bounding_box()["height"] < 600
+    assert figure.bounding_box()["height"] < 600
+    assert page.locator(f"{KINDS}, {BLOCKS}").filter(visible=True).count() == 2
+
+
+def test_its_words_have_their_place_on_a_phone(figure_page, results):
+    page = figure_page(Interventions(results).element(), width=360, has_touch=True)
+    for label in LABELS.values():
+        choose(page, "all 9 at once")
+        choose(page, label)
+        heights = {page.locator("se-interventions").bounding_box()["height"]}
+        choose(page, "one by one")
+        for row in page.locator(f"{BLOCKS} tbody tr").all()[::4]:
+            row.hover()
+            heights.add(page.locator("se-interventions").bounding_box()["height"])
+        assert max(heights) < 900, label
 
 
 @pytest.mark.parametrize("width", [360, 1008])

@@ -57,6 +57,20 @@ def test_every_entry_shows_its_code_and_its_test(figure_page, axe, html):
     assert axe(page) == []
 
 
+def test_the_code_takes_the_room_that_it_needs_and_nothing_moves(figure_page, html):
+    page = figure_page(html, width=1008)
+    code, test = (page.locator(f"{ROOT} pre[aria-label^='{label}']") for label in ("Code of", "Test"))
+    ends = set()
+    for link in MAP[::4]:
+        pick(page, link)
+        height = code.locator(".line").evaluate_all("all => all.reduce((sum, e) => sum + e.offsetHeight, 0)")
+        assert code.bounding_box()["height"] <= height + 16, link.key
+        box = test.bounding_box()
+        assert box["height"] > 120
+        ends.add(round(box["y"] + box["height"]))
+    assert len(ends) == 1
+
+
 def test_the_marked_line_is_in_sight(figure_page, html):
     page = figure_page(html, width=360)
     for key in ("table-2", "table-13", "figure-5", "eq-5"):

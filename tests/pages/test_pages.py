@@ -29,7 +29,6 @@ SCREEN = {"width": 1280, "height": 900}
 LIMIT = 600_000  # bytes of a page with all that it loads, text compressed
 RUNS_A_NETWORK = ("00_one_minute", "02_squeeze", "03_excitation", "04_rescale")  # its file, 0.56 MB, with the page
 LIMITS = {"index": 200_000, **dict.fromkeys(RUNS_A_NETWORK, 1_000_000)}
-LIMITS["08_gates_across_depth"] = 700_000  # 108 photographs in one plot, 0.33 MB
 
 
 def contents() -> list[str]:

@@ -25,9 +25,6 @@ def pictures() -> dict[str, Picture]:
     return {
         "gates_within_classes": plots.gates_within_classes(last, spreads, CLASSES, [0, 3]),
         "channels_by_class": plots.channels_by_class({"one": gates["layer1.0.se"][:, 0]}, labels, CLASSES),
-        "gate_openers": plots.gate_openers(
-            torch.randint(256, (100, 3, 8, 8), dtype=torch.uint8), gates, {BLOCKS[0]: 3, BLOCKS[-1]: 40}, k=2
-        ),
         "gates_by_depth": plots.gates_by_depth(summaries, summaries, dict.fromkeys(gates, 0.01)),
     }
 
@@ -66,11 +63,12 @@ def test_texts_hold_for_any_classes() -> None:
 def test_openers_are_drawn_with_their_gates() -> None:
     images = torch.arange(6, dtype=torch.uint8).mul(40)[:, None, None, None].expand(6, 3, 2, 2)  # each of one gray
     gates = {"layer1.0.se": torch.tensor([[0.5, 0.2], [0.5, 0.8], [0.5, 0.3], [0.5, 0.1], [0.5, 0.7], [0.5, 0.4]])}
-    figure = plots.gate_openers(images, gates, {"layer1.0.se": 1}, k=2).figure
-    most, least = (side.axes for side in figure.subfigs)
-    drawn = [[int(ax.images[0].get_array()[0, 0, 0]) // 40 for ax in axes] for axes in (most, least)]
-    assert drawn == [[1, 4], [3, 0]]
-    assert [most[0].get_ylabel(), least[0].get_ylabel()] == ["1.0, 1  0.75", "0.15"]
+    table = plots.gate_openers(images, gates, {"layer1.0.se": 1}, [f"image {i}" for i in range(6)], k=2)
+    ((name, most, least),) = table.rows
+    assert name == "1.0, 1" and table.head[1:] == ("the 2 that open it most", "the 2 that shut it most")
+    assert [[int(image[0, 0, 0]) // 40 for image in strip.images] for strip in (most, least)] == [[1, 4], [3, 0]]
+    assert (most.text, least.text) == ("0.75", "0.15")
+    assert (most.alt, least.alt) == ("image 1, image 4", "image 3, image 0")
 
 
 def test_depth_panels_show_the_summaries() -> None:
