@@ -53,7 +53,9 @@ def gates_of(
     return {name: s.cpu() for name, s in gates.items()}
 
 
-def calibrate_batch_norm(model: nn.Module, images: Tensor) -> None:
+def calibrate_batch_norm(
+    model: nn.Module, images: Tensor, *, prepare: Callable[[Tensor], Tensor] = data.normalize
+) -> None:
     """Give every batch norm of a network the mean and variance that it meets on these images.
 
     An untrained network has the running statistics 0 and 1 that it was made with. They do not fit its feature maps, so
@@ -62,6 +64,7 @@ def calibrate_batch_norm(model: nn.Module, images: Tensor) -> None:
     Args:
         model: changed in place, but not in its mode: put it into eval mode to use the statistics.
         images: uint8 `(N, 3, H, W)`, used as one batch.
+        prepare: as for `gates_of`.
 
     Raises:
         ValueError: `images` are not uint8 `(N, 3, H, W)` with N at least 1.
@@ -74,7 +77,7 @@ def calibrate_batch_norm(model: nn.Module, images: Tensor) -> None:
             for norm in norms:
                 norm.train()
                 norm.momentum = 1.0  # take the statistics of the batch, forget the old ones
-            model(data.normalize(images.to(device_of(model))))
+            model(prepare(images.to(device_of(model))))
         finally:
             for norm, momentum in zip(norms, momenta):
                 norm.momentum = momentum
