@@ -10,6 +10,7 @@ import torchvision.models as tv
 from torch import Tensor, nn
 
 from senet_edu import SEBlock, create_model, insert_se, load_pretrained, override_gates, record_gates
+from senet_edu.compatibility import settled
 from senet_edu.fold import CHECKED, fold_gates
 from senet_edu.gates import find_gates
 
@@ -181,3 +182,12 @@ def test_images_that_become_several_are_all_checked() -> None:
     model, seen = Views().eval(), []
     model.net.conv1.register_forward_hook(lambda module, args, output: seen.append(len(output)))
     assert len(fold_gates(model, torch.randn(6, 2, 3, 32, 32)).folded) == 9 and set(seen) == {12}
+
+
+def test_a_hidden_unit_near_zero_is_no_reason_to_keep_a_block() -> None:
+    """With r = 16 a block of 16 channels has one hidden unit: a number near zero, of which rounding is a large part."""
+    torch.manual_seed(0)
+    x = torch.randn(4, 3, 32, 32)
+    for _ in range(6):
+        model = settled(create_model("se_resnet20", reduction=16), x)
+        assert fold_gates(model, x).kept == {}
