@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 
 import matplotlib.font_manager  # noqa: F401  builds its font cache once, here: a chapter would warn about it
@@ -12,11 +11,6 @@ import yaml
 from browser import axe, browser, figure_page, page_factory  # noqa: F401  fixtures
 
 ROOT = Path(__file__).resolve().parents[1]
-
-# A shell starts what runs in the background (`nohup make test &`, many runners) with Ctrl-C ignored. A process that a
-# test starts in order to stop it would inherit that.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
