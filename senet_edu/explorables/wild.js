@@ -108,8 +108,9 @@ figure("se-wild", (root, { networks, side }, self) => {
       : "No SE block here.";
     for (const key of KEYS) {
       const [own, part, share] = cells[key];
-      own.textContent = se ? whole(se[key]) : "–";
-      part.textContent = whole(unit[key]);
+      const count = key === "work" ? short : whole;
+      own.textContent = se ? count(se[key]) : "–";
+      part.textContent = count(unit[key]);
       share.textContent = se ? percent(se[key], unit[key]) : "–";
     }
     chart.setAttribute("aria-valuemax", units.length);

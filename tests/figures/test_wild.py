@@ -91,7 +91,9 @@ def test_pointing_choosing_and_the_numbers(html, figure_page, axe):
             page.mouse.move(box["x"] + (at + 0.5) / len(parts) * box["width"], box["y"] + 20)
             drawn(page)
             part = parts[at]
-            assert shown(page, "part work") == f"{part['work']:,}"
+            assert shown(page, "part parameters") == f"{part['parameters']:,}"
+            millions = f"{part['work'] / 1e6:.2f} M"
+            assert shown(page, "part work") == millions
             own = f"{part['se']['parameters']:,}" if "se" in part else "–"
             assert shown(page, "se parameters") == own
             words = page.locator(f"{FIGURE} .words").inner_text()
@@ -138,7 +140,7 @@ def test_keyboard_words_and_link(html, figure_page, axe):
     assert axe(page) == []
 
 
-@pytest.mark.parametrize("width", [976, 800, 360])
+@pytest.mark.parametrize("width", [976, 800, 360, 320])
 def test_nothing_jumps(html, figure_page, width):
     page = figure_page(html, width=width)
     heights = set()
