@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map
 
 from senet_edu.checks import whole
 from senet_edu.gates import Block, call, find_blocks, hooked, override_gates, record_gates
@@ -120,7 +120,7 @@ def audit(model: nn.Module, x: Any) -> Audit:
     """Look at every SE block of a network, of this or another library, with one batch.
 
     The network runs in eval mode, once with gradients and once more for each block. Its weights, gradients and modes
-    stay as they are.
+    stay as they are, and it may be called under `no_grad` or `inference_mode`.
 
     Args:
         model: a network.
@@ -130,9 +130,19 @@ def audit(model: nn.Module, x: Any) -> Audit:
     Raises:
         ValueError: model is not a module.
     """
+    with torch.inference_mode(False), torch.enable_grad():
+        return _audited(model, tree_map(lambda leaf: leaf.clone() if _is_inference(leaf) else leaf, x))
+
+
+def _is_inference(leaf: Any) -> bool:
+    """A tensor that autograd could not use."""
+    return isinstance(leaf, Tensor) and leaf.is_inference()
+
+
+def _audited(model: nn.Module, x: Any) -> Audit:
     blocks = find_blocks(model, example=x)
     gates: Mapping[str, Tensor] = {}
-    with evaluating(model), torch.enable_grad(), ExitStack() as stack:
+    with evaluating(model), ExitStack() as stack:
         if blocks:
             gates = stack.enter_context(record_gates(model))
         calls = _Counts()

@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from senet_edu.checks import choice, flag, number, whole
-from senet_edu.se import SEBlock, check_maps, global_average
+from senet_edu.se import SEBlock, check_maps, global_average, unless_symbolic
 
 
 def _odd(name: str, value: object) -> int:
@@ -37,6 +37,12 @@ def _odd(name: str, value: object) -> int:
 def _hidden(channels: int, reduction: object, min_hidden: object) -> int:
     """The width of a bottleneck, from checked numbers."""
     return max(whole("min_hidden", min_hidden, least=1), channels // whole("reduction", reduction, least=1))
+
+
+@torch.fx.wrap  # one node of a graph of torch.fx, which sees no shapes and cannot choose
+def over_maps(s: Tensor) -> Tensor:
+    """Gates `(N, C)` as `(N, C, 1, 1)`; those with four axes as they are."""
+    return s[:, :, None, None] if s.dim() == 2 else s
 
 
 class Gated(nn.Module):
@@ -65,9 +71,9 @@ class Gated(nn.Module):
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
-        check_maps("x", x, self.channels)
-        s = self.gate(self.logits(x))
-        return x * (s[:, :, None, None] if s.ndim == 2 else s)
+        if not torch.jit.is_scripting():
+            check_maps("x", x, self.channels)
+        return x * over_maps(self.gate(self.logits(x)))
 
     def extra_repr(self) -> str:
         return f"channels={self.channels}"
@@ -110,7 +116,7 @@ class ConstantGates(Gated):
         self.vector = nn.Parameter(torch.zeros(channels))  # every gate begins at one half, as those of SE nearly do
 
     def logits(self, x: Tensor) -> Tensor:
-        return self.vector.expand(len(x), -1)  # (C,) -> (N, C)
+        return self.vector.expand(x.shape[0], -1)  # (C,) -> (N, C)
 
 
 class ESE(Gated):
@@ -168,7 +174,7 @@ class CBAMChannel(SEBlock):
         """`(N, C, H, W)` to the two descriptors `(2, N, C)`: mean and maximum of each map. It knows no masks."""
         if not torch.jit.is_scripting():
             check_maps("x", x, self.channels)
-            if mask is not None:
+            if unless_symbolic(mask) is not None:
                 raise ValueError(f"mask must be None: {type(self).__name__} knows no masks")
         return torch.stack((global_average(x), x.amax((2, 3))))
 
@@ -323,8 +329,9 @@ class SimAM(Gated):
 
     def logits(self, x: Tensor) -> Tensor:
         squares = (x - x.mean((2, 3), keepdim=True)).square()
-        n = max(x.shape[2] * x.shape[3] - 1, 1)  # a map of one pixel has variance 0
-        variance = squares.sum((2, 3), keepdim=True) / n
+        n = x.shape[2] * x.shape[3]
+        # A sum of squares may pass the largest float16. The squares of one pixel are 0, whatever they are taken times.
+        variance = squares.mean((2, 3), keepdim=True) * (n / (n - 1 + 1e-18))
         return squares / (4 * (variance + self.lam)) + 0.5
 
 

@@ -188,7 +188,7 @@ class SEBlock(nn.Module):
         """
         if not torch.jit.is_scripting():
             check_maps("x", x, self.channels, self.channel_dim, (4, 3, 5))
-            mask = _unless_symbolic(mask)
+            mask = unless_symbolic(mask)
         if mask is not None:
             return self._masked(x, mask)
         if self.squeeze_by == "max":
@@ -247,7 +247,7 @@ def _check_row(name: str, row: object, channels: int) -> None:
         raise ValueError(f"{name} must be (N, {channels}), got {tuple(getattr(row, 'shape', ())) or repr(row)}")
 
 
-def _unless_symbolic(mask: Tensor | None) -> Tensor | None:
+def unless_symbolic(mask: Tensor | None) -> Tensor | None:
     """No mask in `torch.fx`, which cannot know whether there will be one: the graph refuses it."""
     if not isinstance(mask, torch.fx.Proxy):
         return mask

@@ -50,6 +50,16 @@ def test_each_fault_is_named() -> None:
     assert not any(module._forward_hooks for module in model.modules())
 
 
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_it_finds_gradients_where_the_reader_has_none(mode: type) -> None:
+    model = Broken()
+    expected = audit(model, x := 3 * torch.randn(4, 3, 5, 5))
+    with mode():
+        table = audit(model, x.clone())
+        assert torch.is_inference_mode_enabled() == (mode is torch.inference_mode)
+    assert [row.gradient for row in table] == [row.gradient for row in expected] and table == expected
+
+
 def test_the_numbers_of_a_block() -> None:
     """Gates of 0, 1/2 and 1 by hand; and what it costs."""
     block = SEBlock(3, hidden=3, bias=True)

@@ -10,7 +10,8 @@ import torchvision.models as tv
 from torch import Tensor, nn
 
 from senet_edu import SEBlock, create_model, insert_se, load_pretrained, override_gates, record_gates
-from senet_edu.fold import fold_gates
+from senet_edu.compatibility import settled
+from senet_edu.fold import CHECKED, fold_gates
 from senet_edu.gates import find_gates
 
 
@@ -149,3 +150,55 @@ def test_errors() -> None:
         fold_gates(create_model("resnet8"), x)
     with pytest.raises(ValueError, match="gates names 'layer9', not a block that is called: layer1.0.se"):
         fold_gates(create_model("se_resnet8"), x, gates={"layer9": torch.ones(3)})
+
+
+@pytest.mark.parametrize("kind", ["tensor", "tuple", "dictionary"])
+def test_many_images_cost_hardly_more_than_few(kind: str) -> None:
+    """Folds are checked on a few images; the constants are means over all of them."""
+    model = load_pretrained("se_resnet20")
+    x = torch.randn(64, 3, 32, 32)
+    constants = means(model, x)
+    seen: list[int] = []
+    model.conv1.register_forward_hook(lambda module, args, output: seen.append(len(output)))
+    folding = fold_gates(model, {"tensor": x, "tuple": (x,), "dictionary": {"x": x}}[kind])
+    assert seen.count(64) == 3 and set(seen) == {64, CHECKED} and len(seen) <= 3 + 4 * 9
+    assert len(folding.folded) == 9
+    expected = load_pretrained("se_resnet20")
+    with torch.no_grad(), override_gates(expected, constants):
+        torch.testing.assert_close(model(x), expected(x), rtol=1e-3, atol=1e-4)
+
+
+def test_images_that_become_several_are_all_checked() -> None:
+    """Two views of an image, one row of gates each: what the first images are cannot be told from the input."""
+
+    class Views(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = load_pretrained("se_resnet20")
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.net(x.flatten(0, 1)).unflatten(0, x.shape[:2]).mean(1)
+
+    model, seen = Views().eval(), []
+    model.net.conv1.register_forward_hook(lambda module, args, output: seen.append(len(output)))
+    assert len(fold_gates(model, torch.randn(6, 2, 3, 32, 32)).folded) == 9 and set(seen) == {12}
+
+
+def test_a_hidden_unit_near_zero_is_no_reason_to_keep_a_block() -> None:
+    """With r = 16 a block of 16 channels has one hidden unit; near zero, rounding is a large part of it."""
+    torch.manual_seed(0)
+    x = torch.randint(256, (2, 3, 32, 32), dtype=torch.uint8).float() / 64 - 2
+    model = settled(create_model("se_resnet20", reduction=16), x)
+    assert min(s.abs().min() for s in hidden(model, x).values()) < 1e-3
+    assert fold_gates(model, x).kept == {}
+
+
+@torch.no_grad()
+def hidden(model: nn.Module, x: Tensor) -> dict[nn.Module, Tensor]:
+    """What the first layer of each block puts out."""
+    seen: dict[nn.Module, Tensor] = {}
+    for module in model.modules():
+        if isinstance(module, SEBlock):
+            module.fc1.register_forward_hook(lambda layer, args, out: seen.__setitem__(layer, out))
+    model(x)
+    return seen

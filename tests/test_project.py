@@ -28,7 +28,7 @@ FLOORS = (
     ("surgery", "receptive", "cost"),
     ("fold", "interop", "train", "analysis"),
     ("zoo", "audit"),
-    ("ablations", "measure"),
+    ("ablations", "compatibility", "measure"),
     ("provenance",),
     ("plots", "widgets"),
     ("explorables", "check"),

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from senet_edu import SEBlock, create_model, record_gates
+from senet_edu.relatives import ATTENTION, CBAMChannel, CBAMSpatial, SpatialSE, make_attention
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")  # `torch.jit` says that it is old
 
@@ -86,14 +87,71 @@ def test_script(squeeze: str) -> None:
     torch.testing.assert_close(torch.jit.script(last)(x.mT), last(x.mT))
 
 
-def exported(block: nn.Module, x: Tensor) -> nn.Module:
-    return torch.export.export(block, (x,)).module()
+def exported(block: nn.Module, x: Tensor, free: bool = False) -> nn.Module:
+    sizes = {axis: torch.export.Dim.DYNAMIC for axis in (0, 2, 3) if free}
+    return torch.export.export(block, (x,), dynamic_shapes=(sizes,)).module()
 
 
 def traced(block: nn.Module, x: Tensor) -> nn.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("error", torch.jit.TracerWarning)  # nothing depends on this very input
         return torch.jit.trace(block, x)
+
+
+RELATIVES = {name: {} for name in ATTENTION} | {
+    "ge_theta_minus, extent 4": {"extent": 4},
+    "CBAM channel": {"of": CBAMChannel},
+    "CBAM spatial": {"of": CBAMSpatial},
+    "sSE": {"of": SpatialSE},
+}
+
+
+def relative(name: str) -> nn.Module:
+    torch.manual_seed(0)
+    options = dict(RELATIVES[name])
+    return make_attention(options.pop("of", name.partition(",")[0]), 8, **options).eval()
+
+
+@pytest.mark.parametrize("name", RELATIVES)
+def test_relatives_in_every_graph_at_every_size(name: str) -> None:
+    """As SE itself: what was made from one batch answers for others."""
+    block = relative(name)
+    x = torch.randn(2, 8, 16, 16)
+    makers = {
+        "fx": lambda block, x: torch.fx.symbolic_trace(block),
+        "script": lambda block, x: torch.jit.script(block),
+        "trace": traced,
+        "export": lambda block, x: exported(block, x, free=True),
+    }
+    for tool, make in makers.items():
+        graph = make(block, x)
+        for other in (x, torch.randn(3, 8, 18, 14)):
+            torch.testing.assert_close(graph(other), block(other), msg=f"{name} in {tool}")
+
+
+@pytest.mark.parametrize("name", RELATIVES)
+def test_relatives_in_float16(name: str) -> None:
+    """Their graphs, too, hold no sum of a whole map: here it would be past 65504."""
+    block = relative(name)
+    x = 3 * torch.randn(2, 8, 112, 112, generator=torch.Generator().manual_seed(0)) + 8
+    with torch.no_grad():
+        expected = block(x)
+        half = torch.jit.trace(copy.deepcopy(block), x).half()
+        torch.testing.assert_close(half(x.half()).float(), expected, rtol=1e-2, atol=5e-2)
+
+
+@pytest.mark.parametrize("attention", ["eca", "cbam", "scse", "ge_theta", "coordinate"])
+def test_networks_of_relatives_in_fx_and_script(attention: str) -> None:
+    model = create_model("se_resnet8", attention=attention).eval()
+    x = torch.randn(2, 3, 32, 32)
+    for graph in (torch.fx.symbolic_trace(model), torch.jit.script(model)):
+        torch.testing.assert_close(graph(x), model(x))
+
+
+def test_relatives_keep_their_speaking_errors() -> None:
+    for name in RELATIVES:
+        with pytest.raises(ValueError, match=r"x must be \(N, 8, H, W\), got \(2, 7, 4, 4\)"):
+            relative(name)(torch.randn(2, 7, 4, 4))
 
 
 def test_every_graph_is_safe_in_float16() -> None:

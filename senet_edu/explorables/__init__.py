@@ -21,6 +21,7 @@ from senet_edu.explorables.provenance import Provenance
 from senet_edu.explorables.reach import Reach
 from senet_edu.explorables.receptive_field import ReceptiveField
 from senet_edu.explorables.squeeze import Squeeze
+from senet_edu.explorables.wild import Wild
 
 __all__ = [
     "Ablations",
@@ -42,5 +43,6 @@ __all__ = [
     "ReceptiveField",
     "Squeeze",
     "Verdict",
+    "Wild",
     "load_samples",
 ]

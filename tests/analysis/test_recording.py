@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torchvision import models
 
-from senet_edu import create_model, resnet20
+from senet_edu import SEBlock, create_model, record_gates, resnet20
 from senet_edu.analysis import calibrate_batch_norm, gates_of
 from senet_edu.data import normalize
 
@@ -26,6 +27,36 @@ def test_gates_of_all_blocks_in_order_whatever_the_batches(images):
     with torch.no_grad():
         model.eval()(normalize(images))
     torch.testing.assert_close(blocks["layer1.0.se"], seen[0], atol=1e-5, rtol=0)
+
+
+def test_gates_of_networks_of_others_at_any_size_and_as_they_prepare_images(images):
+    torch.manual_seed(0)
+    model = models.mobilenet_v3_small(weights=None)
+    prepare = models.MobileNet_V3_Small_Weights.DEFAULT.transforms()
+    large = images.repeat_interleave(3, 2).repeat_interleave(2, 3)  # 96 × 64
+    gates = gates_of(model, large, batch_size=4, prepare=prepare)
+    assert len(gates) == 9 and all(s.shape[0] == 10 and s.ndim == 2 for s in gates.values())
+    with torch.no_grad(), record_gates(model.eval()) as expected:
+        model(prepare(large))
+    for name, s in gates.items():
+        torch.testing.assert_close(s, expected[name], rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(gates_of(model, large)["features.1.block.1"], gates["features.1.block.1"])
+
+
+def test_gates_of_wants_one_call_for_an_image_and_maps(images):
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.se = SEBlock(3, 1)
+
+        def forward(self, x):
+            return self.se(self.se(x))
+
+    with pytest.raises(ValueError, match="model calls its block 'se' 2 times for an image"):
+        gates_of(Twice(), images)
+    for wrong in (lambda x: x, lambda x: x[:1].float(), lambda x: None):
+        with pytest.raises(ValueError, match=r"prepare must give floating-point maps \(10, C, H, W\), got "):
+            gates_of(create_model("se_resnet8"), images, prepare=wrong)
 
 
 def test_gates_of_names_what_is_wrong(images):
