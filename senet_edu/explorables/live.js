@@ -344,6 +344,12 @@ figure("se-live", (root, { classes, samples, blocks, measured, pair }, self) => 
   const gate = (c) => now?.gates[blocks[open].name][c] ?? 0.5;
   const own = (c) => base?.gates[blocks[open].name][c] ?? 0.5;
   const set = (c, value) => ((edits[open].pin[c] = value), change());
+  /** What is set for a gate, or what it will be without a pin: before the network has answered, too. */
+  const asked = (c) => {
+    const { pin, shuffle } = edits[open];
+    if (!Number.isNaN(pin[c])) return pin[c];
+    return now?.own[blocks[open].name][shuffle ? permutation(C(), shuffle)[c] : c] ?? 0.5;
+  };
   const toggle = (c) => set(c, edits[open].pin[c] === 0 ? NaN : 0);
 
   // A gate is at least 24 px wide, a finger's least.
@@ -412,7 +418,7 @@ figure("se-live", (root, { classes, samples, blocks, measured, pair }, self) => 
         `${number(value)}${pinned === 0 ? ", muted" : Number.isNaN(pinned) ? "" : ", pinned"}`,
       );
     });
-    if (Number.isNaN(edits[open].pin[channel])) pinner.value = gate(channel);
+    pinner.value = asked(channel);
     read(channel);
   };
 
@@ -430,7 +436,7 @@ figure("se-live", (root, { classes, samples, blocks, measured, pair }, self) => 
       ({ cell }, c) => ((cell.tabIndex = c === channel ? 0 : -1), cell.classList.toggle("on", c === channel)),
     );
     pinner.querySelector("label").textContent = `Channel ${channel}`;
-    pinner.value = pinned ? pin[channel] : gate(channel);
+    pinner.value = asked(channel);
     mute.value = pin[channel] === 0;
     free.disabled = !pinned;
     reset.disabled = !edited(open);
@@ -467,13 +473,7 @@ figure("se-live", (root, { classes, samples, blocks, measured, pair }, self) => 
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     const step = { ArrowUp: 0.05, ArrowDown: -0.05, PageUp: 0.2, PageDown: -0.2 }[event.key];
     const to = { ArrowRight: channel + 1, ArrowLeft: channel - 1, Home: 0, End: C() - 1 }[event.key];
-    if (step)
-      set(
-        channel,
-        Math.round(
-          100 * clamp((Number.isNaN(edits[open].pin[channel]) ? gate(channel) : edits[open].pin[channel]) + step, 0, 1),
-        ) / 100,
-      );
+    if (step) set(channel, Math.round(100 * clamp(asked(channel) + step, 0, 1)) / 100);
     else if (to !== undefined) pick(to, true);
     else if (event.key === " " || event.key === "Enter") toggle(channel);
     else if (event.key === "Delete" || event.key === "Backspace") set(channel, NaN);
