@@ -60,18 +60,19 @@ figure("se-live", (root, { classes, samples, measured, pair, mean, std, ...shipp
 
   let all = "own"; // or "" after edits by hand
   let donor = pair.donor;
-  const donated = new Map(); // gates by block of each donor, once they were asked for
+  let donated = new Map(); // gates by block of each donor, once they were asked for
   const gatesOf = async (name) => {
-    if (!donated.has(name)) {
+    const known = donated; // of this network
+    if (!known.has(name)) {
       const { rgb } = samples.find((one) => one.name === name);
       const pixels = new Uint8ClampedArray(4 * 32 * 32).fill(255);
       for (let i = 0; i < 32 * 32; i++) pixels.set(rgb.slice(3 * i, 3 * i + 3), 4 * i);
       const net = await connected();
       let result = null;
       while (!result) result = await net.run(pixels.slice()); // null: overtaken
-      donated.set(name, result.gates);
+      known.set(name, result.gates);
     }
-    return donated.get(name);
+    return known.get(name);
   };
   const setAll = async (kind) => {
     all = kind;
@@ -200,7 +201,7 @@ figure("se-live", (root, { classes, samples, measured, pair, mean, std, ...shipp
       ? made.spec.blocks.filter(({ se }) => se).map(({ se, channels }) => ({ name: se, channels }))
       : shipped.blocks;
     edits = untouched();
-    donated.clear();
+    donated = new Map();
     [base, now, all] = [undefined, undefined, "own"];
     strips = makeStrips();
     stripBox.replaceChildren(...strips.map(({ row }) => row));

@@ -511,9 +511,7 @@ def test_it_fits_a_screen_and_on_a_phone_one_and_a_half(figure_page, html, width
     settle(page)
     assert page.locator("se-live").bounding_box()["height"] <= height - 40
     if width == 360:
-        shown = page.locator("se-live .bars > div").evaluate_all(
-            "rows => rows.filter((row) => row.offsetHeight).length"
-        )
+        rows = page.locator("se-live .bars > div").evaluate_all("rows => rows.filter((row) => row.offsetHeight).length")
         assert rows == 4
         assert page.locator("se-live .cells").is_hidden()
 

@@ -31,6 +31,8 @@ def _blocks(model: nn.Module) -> list[dict[str, Any]]:
     blocks = []
     for stage, name in enumerate(model.stage_names, start=1):
         for i, block in enumerate(getattr(model, name)):
+            if type(block) is not BasicBlock:
+                raise ValueError(f"model must be {wanted}; {name}.{i} is a {type(block).__name__}")
             attention = block.se is not None
             if attention and (not isinstance(block.se, SEBlock) or block.placement != "standard"):
                 found = f"{type(block.se).__name__}, placement={block.placement!r}"
