@@ -20,6 +20,7 @@ import { makeAnswer } from "./lib/live_answer.js";
 import { makeCards } from "./lib/live_cards.js";
 import { stripSays } from "./lib/live_words.js";
 import { ownNetwork } from "./lib/own_network.js";
+import { permutation } from "./lib/permutation.js";
 import { makePicture } from "./lib/picture.js";
 import { worker } from "./lib/worker.js";
 import css from "./live.css";
@@ -37,17 +38,6 @@ figure("se-live", (root, { classes, samples, measured, pair, mean, std, ...shipp
   let edits = untouched();
   const edited = (b) => edits[b].shuffle > 0 || edits[b].pin.some((v) => !Number.isNaN(v));
   const anyEdited = () => edits.some((_, b) => edited(b));
-  /** Shuffle number n of C channels, the same for everybody. */
-  const permutation = (C, n) => {
-    const order = Uint8Array.from({ length: C }, (_, c) => c);
-    let x = n >>> 0;
-    for (let i = C - 1; i > 0; i--) {
-      x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
-      const j = Math.floor((x / 2 ** 32) * (i + 1));
-      [order[i], order[j]] = [order[j], order[i]];
-    }
-    return order;
-  };
   const overrides = () =>
     Object.fromEntries(
       blocks.flatMap(({ name, channels }, b) => {
