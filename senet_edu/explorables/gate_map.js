@@ -206,7 +206,6 @@ figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
     const name = classes[state.chosen];
     const own = { row: state.chosen, column: sorted.indexOf(state.channel) };
     const over = state.over ?? own;
-    if (!state.over) Object.assign(at, own); // the keyboard goes on from here
     const channel = sorted[over.column];
 
     strip.forEach(({ canvas, box }, k) => {
@@ -286,6 +285,7 @@ figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
     state.chosen = Number(state.chosen);
     state.channel = Math.min(state.channel, now().channels - 1);
     state.over = null;
+    Object.assign(at, { row: state.chosen, column: order(now()).indexOf(state.channel) }); // the keyboard goes on here
     if (share && ("block" in change || "chosen" in change))
       link.set("gates", `${blocks[state.block]},${classes[state.chosen]}`);
     draw();
@@ -308,7 +308,7 @@ figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
         draw();
       } else go({ chosen: row, channel: order(now())[column] });
     },
-    leave: () => ((state.over = null), draw()),
+    leave: () => go({}, false),
   });
   map.style.touchAction = "pan-y"; // the page still scrolls under a finger
 
@@ -390,5 +390,5 @@ figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
     requestAnimationFrame(() => self.scrollIntoView({ block: "center" }));
   });
   self.ontheme = draw;
-  draw();
+  go({}, false);
 });

@@ -3,7 +3,7 @@
    Here is what happens: the state, what is asked of the networks, the training. lib/lamp_parts.js has the elements,
    lib/lamp_draw.js fills them, lib/lamp_words.js chooses the sentences. */
 import css from "./lamp.css";
-import { button, figure, frame, h, link, number, unpack } from "./lib/core.js";
+import { button, clamp, figure, frame, h, link, number, unpack } from "./lib/core.js";
 import { drawer, flat, follows, paint } from "./lib/lamp_draw.js";
 import padCss from "./lib/lamp_pad.css";
 import { pair } from "./lib/lamp_pair.js";
@@ -63,6 +63,7 @@ figure("se-lamp", (root, { open, samples, trained, measured, baselines, simd = t
     note: "",
     anew: "",
     broken: false,
+    short: false, // slow here: the first training is a short one
   };
   const fresh = () => ({
     shown: null,
@@ -158,7 +159,7 @@ figure("se-lamp", (root, { open, samples, trained, measured, baselines, simd = t
   /** New networks, not trained yet; then, when they are there, what `then` does. */
   const renew = (then) => {
     nets?.close();
-    Object.assign(s, fresh(), { phase: "rest", runs: { plain: [], se: [] }, steps: 0, seconds: 0 });
+    Object.assign(s, fresh(), { phase: "rest", runs: { plain: [], se: [] }, steps: 0, seconds: 0, short: false });
     [spoken, drawnAt] = [0, -1];
     const its = pair({ ...s.options }, (what) => its === nets && progress(what));
     nets = its;
@@ -265,16 +266,17 @@ figure("se-lamp", (root, { open, samples, trained, measured, baselines, simd = t
       Object.assign(s, { scene: rgb, photo: name });
       both();
     },
-    seek: (step) => {
-      const wanted = nets.last(step),
+    seek: (change) => {
+      const wanted = nets.last(clamp(change(s.shown ?? nets.steps), 0, nets.steps)),
         shown = wanted >= nets.steps ? null : wanted;
       if (shown === s.shown) return;
       Object.assign(s, { shown, errors: {}, replaced: undefined });
       study();
       both();
     },
-    fader: (channel, value) => {
-      s.hand[s.block][channel] = value ?? s.view.se.own[s.block][channel];
+    fader: (channel, change) => {
+      const gates = s.hand[s.block];
+      gates[channel] = change(gates[channel]) ?? s.view.se.own[s.block][channel];
       both();
     },
     block: (b) => ((s.block = b), draw()),

@@ -291,6 +291,7 @@ figure("se-learning", (root, { images, trial, blocks, steps, variants }, self) =
     stop();
     touched = true;
     Object.assign(state, found);
+    cursor.row = state.block;
     draw();
   });
   draw();

@@ -16,33 +16,28 @@ import {
   pixels,
   slider,
 } from "./lib/core.js";
-import { manySay, pictureSays } from "./lib/live_words.js";
+import { makeAnswer } from "./lib/live_answer.js";
+import { makeCards } from "./lib/live_cards.js";
+import { stripSays } from "./lib/live_words.js";
+import { ownNetwork } from "./lib/own_network.js";
+import { permutation } from "./lib/permutation.js";
 import { makePicture } from "./lib/picture.js";
+import { worker } from "./lib/worker.js";
 import css from "./live.css";
 
-figure("se-live", (root, { classes, samples, blocks, measured, pair }, self) => {
-  const percent = (p) => `${Math.round(100 * p)} %`;
-  const top = ({ probabilities: p }) => p.indexOf(Math.max(...p));
-
+figure("se-live", (root, { classes, samples, measured, pair, mean, std, ...shipped }, self) => {
   /* ---- State */
 
+  let blocks = shipped.blocks; // those with gates, of the network that is shown
+  let mine = null; // the reader's network, { spec, bytes }
+  const isOwn = () => mine !== null || !pair.frozen; // nothing was measured of it
   let open = blocks.length - 1,
     channel = 0; // the block that is shown large, and the channel chosen in it
   let base, now, plain; // networks; what they say without edits, with them, and what the plain one says
-  const edits = blocks.map(({ channels }) => ({ pin: new Float32Array(channels).fill(NaN), shuffle: 0 }));
+  const untouched = () => blocks.map(({ channels }) => ({ pin: new Float32Array(channels).fill(NaN), shuffle: 0 }));
+  let edits = untouched();
   const edited = (b) => edits[b].shuffle > 0 || edits[b].pin.some((v) => !Number.isNaN(v));
   const anyEdited = () => edits.some((_, b) => edited(b));
-  /** Shuffle number n of C channels, the same for everybody. */
-  const permutation = (C, n) => {
-    const order = Uint8Array.from({ length: C }, (_, c) => c);
-    let x = n >>> 0;
-    for (let i = C - 1; i > 0; i--) {
-      x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
-      const j = Math.floor((x / 2 ** 32) * (i + 1));
-      [order[i], order[j]] = [order[j], order[i]];
-    }
-    return order;
-  };
   const overrides = () =>
     Object.fromEntries(
       blocks.flatMap(({ name, channels }, b) => {
@@ -55,23 +50,25 @@ figure("se-live", (root, { classes, samples, blocks, measured, pair }, self) => 
 
   let all = "own"; // or "" after edits by hand
   let donor = pair.donor;
-  const donated = new Map(); // gates by block of each donor, once they were asked for
+  let donated = new Map(); // gates by block of each donor, once they were asked for
   const gatesOf = async (name) => {
-    if (!donated.has(name)) {
+    const known = donated; // of this network
+    if (!known.has(name)) {
       const { rgb } = samples.find((one) => one.name === name);
       const pixels = new Uint8ClampedArray(4 * 32 * 32).fill(255);
       for (let i = 0; i < 32 * 32; i++) pixels.set(rgb.slice(3 * i, 3 * i + 3), 4 * i);
-      const net = await connected("se_resnet20");
+      const net = await connected();
       let result = null;
       while (!result) result = await net.run(pixels.slice()); // null: overtaken
-      donated.set(name, result.gates);
+      known.set(name, result.gates);
     }
-    return donated.get(name);
+    return known.get(name);
   };
   const setAll = async (kind) => {
     all = kind;
+    const asked = edits;
     const gates = kind === "donor" ? await gatesOf(donor) : kind === "frozen" ? pair.frozen : null;
-    if (all !== kind) return;
+    if (all !== kind || asked !== edits) return; // something else was asked for meanwhile
     edits.forEach((edit, b) => {
       edit.shuffle = kind === "shuffled" ? 1 : 0;
       if (gates) edit.pin.set(gates[blocks[b].name]);
@@ -87,6 +84,7 @@ figure("se-live", (root, { classes, samples, blocks, measured, pair }, self) => 
   const save = () => {
     clearTimeout(saving);
     saving = setTimeout(() => {
+      if (mine) return link.set("live", null); // a link cannot carry it
       const whole = all === "donor" ? [`a.donor.${donor}`] : all && all !== "own" ? [`a.${all}`] : null;
       const parts =
         whole ??
@@ -101,17 +99,17 @@ figure("se-live", (root, { classes, samples, blocks, measured, pair }, self) => 
   const restore = (text) => {
     const [name, ...parts] = text.split("_");
     edits.forEach((edit) => (edit.pin.fill(NaN), (edit.shuffle = 0)));
-    all = parts.some((part) => /^\d\./.test(part)) ? "" : "own";
+    all = parts.some((part) => /^\d+\./.test(part)) ? "" : "own";
     for (const part of parts) {
       const [, kind, who] = /^a\.(one|frozen|shuffled|donor)(?:\.(\w+))?$/.exec(part) ?? [];
       if (samples.some((one) => one.name === who)) donor = who;
       if (kind) setAll(kind);
-      const [, b, c, v] = /^(\d)\.(s?\d+)(?:\.(\d+))?$/.exec(part) ?? [];
+      const [, b, c, v] = /^(\d+)\.(s?\d+)(?:\.(\d+))?$/.exec(part) ?? [];
       if (b && blocks[b]) {
         if (c[0] === "s") edits[b].shuffle = Number(c.slice(1));
         else if (c < blocks[b].channels && v) edits[b].pin[c] = clamp(v / 100, 0, 1);
       }
-      const [, opened] = /^o(\d)$/.exec(part) ?? [];
+      const [, opened] = /^o(\d+)$/.exec(part) ?? [];
       if (blocks[opened]) show(Number(opened));
     }
     compare.value = parts.includes("p");
@@ -131,16 +129,19 @@ figure("se-live", (root, { classes, samples, blocks, measured, pair }, self) => 
     if (asking) return;
     self.asking = asking = true;
     try {
-      const net = await connected("se_resnet20");
       while (newPicture || newEdits) {
+        const asked = edits,
+          net = await connected();
         if (newPicture) {
           newPicture = false;
           const result = await net.run(picture.data.slice());
+          if (asked !== edits) continue; // another network is here
           if (!result) break; // closed: the figure has left the page
           base = now = result;
         } else {
           newEdits = false;
           const result = anyEdited() ? await net.run(picture.data.slice(), { overrides: overrides() }) : base;
+          if (asked !== edits) continue;
           if (!result) break;
           now = result;
           if (!newPicture) draw();
@@ -161,87 +162,60 @@ figure("se-live", (root, { classes, samples, blocks, measured, pair }, self) => 
       plain = result;
       draw();
     } catch (error) {
-      plainSays.textContent = `could not be computed here: ${error.message}`;
+      answer.plain.textContent = `could not be computed here: ${error.message}`;
     }
   };
   // A promise of each network: however often it is asked for meanwhile, it is made once.
   const networks = new Map();
-  const connected = (name) => {
-    if (!networks.has(name)) networks.set(name, connect(name));
-    return networks.get(name);
+  const connected = (name = shipped.network) => {
+    const key = mine && name === shipped.network ? "own" : name;
+    if (!networks.has(key))
+      networks.set(key, key === "own" ? (async () => worker(mine.spec, mine.bytes))() : connect(name));
+    return networks.get(key);
+  };
+  const close = (name) => {
+    networks
+      .get(name)
+      ?.then((net) => net.close())
+      .catch(() => {});
+    networks.delete(name);
   };
   self.onend = () => {
-    for (const network of networks.values()) network.then((net) => net.close()).catch(() => {});
-    networks.clear(); // where the element comes back, they are made anew
+    for (const name of [...networks.keys()]) close(name); // where the element comes back, they are made anew
   };
-  const picture = makePicture({ host: self, samples, changed: () => (ask("picture"), askPlain(), save()) });
+  /** The reader's network in place of the shipped one; with null the shipped one again. */
+  const adopt = (made) => {
+    close("own");
+    mine = made;
+    blocks = made
+      ? made.spec.blocks.filter(({ se }) => se).map(({ se, channels }) => ({ name: se, channels }))
+      : shipped.blocks;
+    edits = untouched();
+    donated = new Map();
+    [base, now, all] = [undefined, undefined, "own"];
+    strips = makeStrips();
+    stripBox.replaceChildren(...strips.map(({ row }) => row));
+    self.result = undefined;
+    show(blocks.length - 1);
+    ask("picture");
+    save();
+  };
+  const yours = ownNetwork({ about: { classes, mean, std }, take: adopt });
+  const picture = makePicture({
+    host: self,
+    samples,
+    other: yours,
+    changed: () => (ask("picture"), askPlain(), save()),
+  });
   const change = () => ((all = anyEdited() ? "" : "own"), ask("edits"), save(), drawControls());
 
   /* ---- The answer */
 
-  const answers = [h("p", { class: "answer" }), h("p", { class: "answer near", "aria-hidden": "true" })];
-  const bars = classes.map((name) => {
-    const [se, was, other] = ["se", "was", "net"].map((kind) => h("i", { class: kind }));
-    const value = h("span", { class: "value" });
-    return {
-      se,
-      was,
-      other,
-      value,
-      row: h(
-        "div",
-        { "data-class": name },
-        h("span", { class: "name" }, name),
-        h("div", { class: "track" }, other, se, was),
-        value,
-      ),
-    };
-  });
+  const answer = makeAnswer(classes);
   const compare = button({ label: "Plain ResNet-20", pressed: false, click: () => (draw(), askPlain(), save()) });
-  const plainSays = h("span", { class: "note" });
-  const chart = h(
-    "div",
-    { class: "bars" },
-    bars.map(({ row }) => row),
-  );
-
   const drawAnswer = () => {
-    chart.classList.toggle("plain", compare.value);
-    const first = now ? top(now) : -1,
-      before = base ? top(base) : -1;
-    bars.forEach(({ se, was, other, value, row }, i) => {
-      const [p, q] = [now?.probabilities[i] ?? 0, base?.probabilities[i] ?? 0];
-      row.className = i === first ? "first" : "";
-      se.style.width = `${100 * p}%`;
-      was.hidden = now === base;
-      was.style.left = `${clamp(100 * q, 0.5, 99.5)}%`;
-      other.style.width = `${100 * (plain?.probabilities[i] ?? 0)}%`;
-      value.textContent = !now ? "" : percent(q) === percent(p) ? percent(p) : `${Math.round(100 * q)} → ${percent(p)}`;
-    });
-    for (const answer of answers) {
-      if (!now) answer.replaceChildren(h("small", {}, "Loading the network, 560 KB …"));
-      else if (now === base) answer.replaceChildren(`${classes[first]} ${percent(now.probabilities[first])}`);
-      else if (first === before)
-        answer.replaceChildren(
-          `${classes[first]} `,
-          h("small", {}, `${percent(base.probabilities[first])} → `),
-          percent(now.probabilities[first]),
-        );
-      else
-        answer.replaceChildren(
-          h("small", {}, `${classes[before]} ${percent(base.probabilities[before])} → `),
-          `${classes[first]} ${percent(now.probabilities[first])}`,
-        );
-    }
-    plainSays.textContent =
-      compare.value && plain
-        ? `says ${classes[top(plain)]} ${percent(plain.probabilities[top(plain)])}`
-        : "compare without SE";
-    if (now && !picture.live) {
-      const edits =
-        now === base ? "" : ` Before the edits: ${classes[before]}, ${percent(base.probabilities[before])}.`;
-      self.say(`The network says ${classes[first]}, ${percent(now.probabilities[first])}.${edits}`);
-    }
+    const sentence = answer.draw({ now, base, plain, compared: compare.value });
+    if (sentence && !picture.live) self.say(sentence);
   };
 
   /* ---- Two cards: this picture, and 10,000 */
@@ -265,57 +239,22 @@ figure("se-live", (root, { classes, samples, blocks, measured, pair }, self) => 
     options: samples.map(({ name }) => [name, `the ${name}`]),
     input: (name) => ((donor = name), setAll("donor")),
   });
-  const card = (head) => {
-    const [was, is, line] = ["was", "is", "way"].map((kind) => h("i", { class: kind }));
-    const [title, value, says] = [h("span", {}, head), h("strong"), h("span", { class: "says" })];
-    const element = h("div", { class: "card" }, title, value, h("div", { class: "axis" }, line, was, is), says);
-    const set = (before, after, decimals, sentence) => {
-      const text = (p) => `${(100 * p).toFixed(decimals)} %`;
-      value.textContent = after === undefined || after === before ? text(before) : `${text(before)} → ${text(after)}`;
-      const to = after ?? before;
-      was.style.left = `${100 * before}%`;
-      is.style.left = `${100 * to}%`;
-      line.style.left = `${100 * Math.min(before, to)}%`;
-      line.style.width = `${100 * Math.abs(before - to)}%`;
-      says.textContent = sentence;
-    };
-    return { element, title, set };
-  };
-  const one = card(""),
-    many = card("");
-  const GATES = {
-    own: "each with its own gates",
-    one: "all gates open",
-    frozen: "each with the mean gates",
-    shuffled: "each with its gates shuffled",
-    donor: "each with gates from another class",
-    "": "each with its own gates",
-  };
+  const cards = makeCards({ classes, measured });
   const drawCards = () => {
-    give.hidden = all !== "own";
+    give.hidden = all !== "own" || !blocks.length;
     give.textContent = `Give this ${picture.name || "picture"} the gates of the ${donor}`;
     whose.value = all;
     donors.value = donor;
-    const images = measured.images.toLocaleString("en-US");
-    many.title.textContent = `${images} test pictures, ${GATES[all]}: right`;
-    if (!now || !base) return;
-    const first = top(base);
-    one.title.textContent = `This picture: how sure of ${classes[first]}`;
-    const [p, of] = [base.probabilities[first], now.probabilities[first]];
-    const after = { name: classes[top(now)], p: now.probabilities[top(now)] };
-    const same = now === base;
-    one.set(p, of, 0, same ? "With its own gates." : pictureSays({ before: { name: classes[first], p }, after, of }));
-    const right = all === "own" ? measured.right : measured.after[all];
-    const fall = p - of;
-    const sentence = same ? "With their own gates." : manySay({ kind: all, right: measured.right, after: right, fall });
-    many.set(measured.right, right, 1, sentence);
+    whose.querySelector("[value=frozen]").disabled = isOwn(); // by means over the training images
+    cards.draw({ now, base, kind: all, own: isOwn() });
   };
 
   /* ---- The gates */
 
-  const strips = blocks.map(({ name, channels }, b) => {
+  const makeStrip = ({ name, channels }, b) => {
     const gates = h("canvas", { width: channels, height: 1 }),
       marks = h("canvas", { width: channels, height: 1 });
+    const says = h("small");
     const radio = h("input", {
       type: "radio",
       name: "block",
@@ -326,10 +265,20 @@ figure("se-live", (root, { classes, samples, blocks, measured, pair }, self) => 
     return {
       gates,
       marks,
+      says,
       radio,
-      row: h("label", {}, radio, h("span", {}, name.replace(".se", "")), h("div", {}, gates, marks)),
+      row: h("label", {}, radio, h("span", {}, name.replace(".se", "")), h("div", {}, gates, marks), says),
     };
-  });
+  };
+  const makeStrips = () => blocks.map(makeStrip);
+  let strips = makeStrips();
+  const stripBox = h(
+    "div",
+    { class: "strips", role: "radiogroup", "aria-label": "Block to open" },
+    strips.map(({ row }) => row),
+  );
+  const COUNTS = { 3: "three", 9: "nine" };
+  const count = h("strong");
   const title = h("strong");
   const readout = h("output", { class: "note" });
   const cellBox = h("div", {
@@ -340,10 +289,16 @@ figure("se-live", (root, { classes, samples, blocks, measured, pair }, self) => 
       "up and down pin its gate, space mutes it, delete gives it back.",
   });
   let cells = [];
-  const C = () => blocks[open].channels;
+  const C = () => blocks[open]?.channels ?? 0; // a plain network has no block with gates
   const gate = (c) => now?.gates[blocks[open].name][c] ?? 0.5;
   const own = (c) => base?.gates[blocks[open].name][c] ?? 0.5;
   const set = (c, value) => ((edits[open].pin[c] = value), change());
+  /** What is set for a gate, or what it will be without a pin: before the network has answered, too. */
+  const asked = (c) => {
+    const { pin, shuffle } = edits[open];
+    if (!Number.isNaN(pin[c])) return pin[c];
+    return now?.own[blocks[open].name][shuffle ? permutation(C(), shuffle)[c] : c] ?? 0.5;
+  };
   const toggle = (c) => set(c, edits[open].pin[c] === 0 ? NaN : 0);
 
   // A gate is at least 24 px wide, a finger's least.
@@ -352,7 +307,9 @@ figure("se-live", (root, { classes, samples, blocks, measured, pair }, self) => 
   const show = (b) => {
     open = b;
     channel = 0;
-    strips[b].radio.checked = true;
+    if (strips[b]) strips[b].radio.checked = true;
+    gated.hidden = block.hidden = allBox.hidden = !blocks.length;
+    count.textContent = blocks.length ? `Gates of all ${COUNTS[blocks.length] ?? blocks.length} blocks` : "";
     cells = Array.from({ length: C() }, (_, c) => {
       const [fill, half, was] = ["fill", "half", "was"].map((kind) => h("i", { class: kind }));
       const mark = h("u");
@@ -389,9 +346,11 @@ figure("se-live", (root, { classes, samples, blocks, measured, pair }, self) => 
   };
 
   const drawGates = () => {
+    if (!blocks.length) return;
     blocks.forEach(({ name, channels }, b) => {
       const values = now?.gates[name] ?? new Float32Array(channels).fill(0.5);
-      const { gates, marks } = strips[b];
+      const { gates, marks, says } = strips[b];
+      says.textContent = now && !edited(b) ? stripSays(now.own[name]) : "";
       if (now) pixels(gates, values, channels, colors.gate);
       const context = marks.getContext("2d");
       context.clearRect(0, 0, channels, 1);
@@ -412,7 +371,7 @@ figure("se-live", (root, { classes, samples, blocks, measured, pair }, self) => 
         `${number(value)}${pinned === 0 ? ", muted" : Number.isNaN(pinned) ? "" : ", pinned"}`,
       );
     });
-    if (Number.isNaN(edits[open].pin[channel])) pinner.value = gate(channel);
+    pinner.value = asked(channel);
     read(channel);
   };
 
@@ -423,6 +382,7 @@ figure("se-live", (root, { classes, samples, blocks, measured, pair }, self) => 
   const reset = whole("Reset block", (edit) => (edit.pin.fill(NaN), (edit.shuffle = 0)));
   const resetAll = whole("Reset all", () => edits.forEach((edit) => (edit.pin.fill(NaN), (edit.shuffle = 0))));
   const drawControls = () => {
+    if (!blocks.length) return;
     const { pin, shuffle } = edits[open];
     const pinned = !Number.isNaN(pin[channel]);
     title.textContent = `${blocks[open].name}${shuffle ? ", shuffled" : ""}`;
@@ -430,7 +390,7 @@ figure("se-live", (root, { classes, samples, blocks, measured, pair }, self) => 
       ({ cell }, c) => ((cell.tabIndex = c === channel ? 0 : -1), cell.classList.toggle("on", c === channel)),
     );
     pinner.querySelector("label").textContent = `Channel ${channel}`;
-    pinner.value = pinned ? pin[channel] : gate(channel);
+    pinner.value = asked(channel);
     mute.value = pin[channel] === 0;
     free.disabled = !pinned;
     reset.disabled = !edited(open);
@@ -467,13 +427,7 @@ figure("se-live", (root, { classes, samples, blocks, measured, pair }, self) => 
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     const step = { ArrowUp: 0.05, ArrowDown: -0.05, PageUp: 0.2, PageDown: -0.2 }[event.key];
     const to = { ArrowRight: channel + 1, ArrowLeft: channel - 1, Home: 0, End: C() - 1 }[event.key];
-    if (step)
-      set(
-        channel,
-        Math.round(
-          100 * clamp((Number.isNaN(edits[open].pin[channel]) ? gate(channel) : edits[open].pin[channel]) + step, 0, 1),
-        ) / 100,
-      );
+    if (step) set(channel, Math.round(100 * clamp(asked(channel) + step, 0, 1)) / 100);
     else if (to !== undefined) pick(to, true);
     else if (event.key === " " || event.key === "Enter") toggle(channel);
     else if (event.key === "Delete" || event.key === "Backspace") set(channel, NaN);
@@ -491,6 +445,29 @@ figure("se-live", (root, { classes, samples, blocks, measured, pair }, self) => 
   });
   self.ontheme = draw;
 
+  const gated = h("div", { class: "gated" }, h("div", { class: "head" }, count, gateScale()), stripBox);
+  const allBox = h("div", { class: "all" }, whose, donors);
+  const wide = () => self.clientWidth >= 640; // on a phone it is folded
+  const block = h(
+    "details",
+    { class: "block", open: true },
+    h("summary", {}, "Open one block"),
+    answer.near,
+    h("div", { class: "head" }, title, readout),
+    cellBox,
+    h(
+      "div",
+      { class: "controls" },
+      pinner,
+      mute,
+      free,
+      whole("Shuffle", (edit) => edit.shuffle++),
+      whole("Mute all", (edit) => edit.pin.fill(0)),
+      whole("All to 1", (edit) => edit.pin.fill(1)),
+      reset,
+      resetAll,
+    ),
+  );
   root.append(
     h("style", {}, css),
     h("h3", {}, "A trained network, live"),
@@ -498,43 +475,20 @@ figure("se-live", (root, { classes, samples, blocks, measured, pair }, self) => 
     h(
       "div",
       { class: "live" },
-      h("div", {}, picture.panel, picture.under),
-      h(
-        "div",
-        {},
-        h("div", { class: "head" }, h("strong", {}, "Gates of all nine blocks"), gateScale()),
-        h(
-          "div",
-          { class: "strips", role: "radiogroup", "aria-label": "Block to open" },
-          strips.map(({ row }) => row),
-        ),
-      ),
-      h("div", {}, answers[0], chart, h("div", { class: "key" }, compare, plainSays)),
+      h("div", { class: "picture" }, picture.panel, picture.under),
+      gated,
+      h("div", { class: "answers" }, answer.far, answer.chart, h("div", { class: "key" }, compare, answer.plain)),
     ),
-    h("div", { class: "all" }, whose, donors),
-    h("div", { class: "cards" }, one.element, many.element),
-    h(
-      "div",
-      { class: "block" },
-      answers[1],
-      h("div", { class: "head" }, title, readout),
-      cellBox,
-      h(
-        "div",
-        { class: "controls" },
-        pinner,
-        mute,
-        free,
-        whole("Shuffle", (edit) => edit.shuffle++),
-        whole("Mute all", (edit) => edit.pin.fill(0)),
-        whole("All to 1", (edit) => edit.pin.fill(1)),
-        reset,
-        resetAll,
-      ),
-    ),
+    allBox,
+    cards.element,
+    yours.note,
+    block,
   );
 
-  globalThis.ResizeObserver && new ResizeObserver(resize).observe(cellBox);
+  picture.panel.querySelector(".tools").append(...yours.controls);
+  block.open = wide();
+  new ResizeObserver(resize).observe(cellBox);
+  new ResizeObserver(() => wide() && (block.open = true)).observe(self);
 
   show(open);
   picture.choose(samples[0].name);

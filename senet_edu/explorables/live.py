@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import json
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from senet_edu.explorables.lib.base import Explorable, pack
 from senet_edu.explorables.lib.net import export_browser
@@ -55,16 +56,39 @@ def _measured() -> dict[str, Any]:
     return {"images": results["images"], "right": results["accuracy"], "after": after}
 
 
+SHIPPED = "se_resnet20"
+SHIPPED_WORDS = (
+    "The gates of all nine SE blocks are shown; give it the gates of another picture, or set any of them, and see how "
+    "the answer changes, here and over 10,000 pictures."
+)
+OWN_WORDS = (
+    "The gates of its SE blocks are shown; give it the gates of another picture, or set any of them, and see how the "
+    "answer changes."
+)
+
+
+def _words(spec: dict[str, Any]) -> str:
+    return spec["name"].replace("se_resnet", "SE-ResNet-").replace("resnet", "ResNet-")
+
+
 class Live(Explorable):
-    """The shipped SE-ResNet-20, computed in the page: show it pictures, change its gates, watch its answer.
+    """A trained SE-ResNet, computed in the page: show it pictures, change its gates, watch its answer.
 
     The networks' weights, 0.75 MB of text each, stand behind the scripts, so that a slow connection shows the figure
-    before it has them.
+    before it has them. A reader can also drop the `model.safetensors` of `python -m senet_edu.train` into the figure.
+
+    Args:
+        model: a network of your own to show, such as `create_model("se_resnet32")` with what it has learned; by default
+            the shipped SE-ResNet-20, of which the figure also says what was measured over 10,000 pictures. Its weights
+            are copied.
+
+    Raises:
+        ValueError: the page cannot compute `model`; see `export_browser`.
     """
 
     name = "live"
 
-    def __init__(self) -> None:
+    def __init__(self, model: nn.Module | None = None) -> None:
         samples = [
             {
                 "name": name,
@@ -74,18 +98,20 @@ class Live(Explorable):
             for name, image in load_samples().items()
             if "grown" not in _manifest()[name]["about"]
         ]
-        networks = {name: export_browser(load_pretrained(name)) for name in ("se_resnet20", "resnet20")}
-        spec, _ = networks["se_resnet20"]
-        blocks = [{"name": block["se"], "channels": block["channels"]} for block in spec["blocks"]]
+        spec, weights = export_browser(load_pretrained(SHIPPED) if model is None else model)
+        network = SHIPPED if model is None else f"own-{sha256(weights).hexdigest()[:12]}"
+        blocks = [{"name": block["se"], "channels": block["channels"]} for block in spec["blocks"] if block["se"]]
         pair = json.loads(PAIR.read_text(encoding="utf-8"))
         samples.sort(key=lambda sample: sample["name"] != pair["picture"])  # it opens with the first
+        if model is not None:
+            del pair["frozen"]  # the shipped network's mean gates
+        about = {key: spec[key] for key in ("classes", "mean", "std")}
         super().__init__(
-            {"classes": spec["classes"], "samples": samples, "blocks": blocks, "measured": _measured(), "pair": pair},
-            "A trained SE-ResNet-20 that runs in the page. Show it a picture, and it names one of ten classes. The "
-            "gates of all nine SE blocks are shown; give it the gates of another picture, or set any of them, and see "
-            "how the answer changes, here and over 10,000 pictures.",
+            about | {"network": network, "samples": samples, "blocks": blocks, "measured": _measured(), "pair": pair},
+            f"A trained {_words(spec)} that runs in the page. Show it a picture, and it names one of ten classes. "
+            + (SHIPPED_WORDS if model is None else OWN_WORDS if blocks else "It has no gates."),
         )
-        self.networks = networks
+        self.networks = {network: (spec, weights), "resnet20": export_browser(load_pretrained("resnet20"))}
 
     def element(self, suffix: str = "") -> str:
         weights = [

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+from browser import drawn
 from javascript import in_node, script
 from torch import Tensor
 
@@ -421,6 +422,75 @@ def test_nothing_jumps_and_it_fits_a_screen(opened: Callable[..., Page]) -> None
     page.get_by_role("button", name="Rescale").click()
     page.wait_for_timeout(100)
     assert figure.bounding_box()["height"] == height
+
+
+PULL = """async (c) => {
+  const gate = document.querySelector("se-block").shadowRoot.querySelectorAll(".pull-gate")[c];
+  const now = () => [gate.getAttribute("aria-valuenow"), gate.querySelector(".bar").getAttribute("width")].join();
+  const { left, top, width, height } = gate.getBoundingClientRect();
+  const fire = (type, x) => gate.dispatchEvent(new PointerEvent(type, {
+    pointerId: 7, pointerType: "touch", bubbles: true, button: type === "pointermove" ? -1 : 0, buttons: 1,
+    clientX: left + x * width, clientY: top + height / 2,
+  }));
+  const frames = [];
+  fire("pointerdown", 0.5);
+  for (const x of [0.9, 0.1, 0.7, 0.3]) {
+    const before = now();
+    fire("pointermove", x);
+    let count = 0;
+    for (; now() === before && count < 20; count++) await new Promise(requestAnimationFrame);
+    frames.push(count);
+  }
+  fire("pointerup", 0.3);
+  return frames;
+}"""
+
+
+def test_a_pull_is_drawn_in_the_next_two_frames(opened: Callable[..., Page]) -> None:
+    """Counted in frames, so that a busy machine does not matter: nothing waits for the network."""
+    page = opened("rescale")
+    assert max(page.evaluate(PULL, 3)) <= 2
+    assert (
+        abs(float(page.get_by_role("slider", name="gate 3", exact=True).get_attribute("aria-valuenow")) - 0.28) < 0.05
+    )
+
+
+LOOK = """() => {
+  const root = document.querySelector("se-block").shadowRoot;
+  const mean = (canvas) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return data.reduce((sum, v, i) => sum + (i % 4 < 3 ? v : 0), 0) / (0.75 * data.length);
+  };
+  return {
+    maps: [...root.querySelectorAll(".maps.u canvas")].map(mean),
+    bars: [...root.querySelectorAll(".pull-gate .bar")].map((bar) => getComputedStyle(bar).fill),
+    answers: [...root.querySelectorAll(".answers tr")].filter((row) => row.checkVisibility()).length,
+  };
+}"""
+
+
+def test_on_paper_maps_are_light_and_pulls_stay(opened: Callable[..., Page]) -> None:
+    page = opened("rescale", dark=True)
+    page.get_by_role("slider", name="gate 5", exact=True).press("Home")
+    page.wait_for_function("document.querySelector('se-block').result.now.gates[5] === 0")
+    drawn(page)
+    dark = page.evaluate(LOOK)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    drawn(page)
+    light = page.evaluate(LOOK)
+    assert max(dark["maps"]) < 128 < min(light["maps"]), "drawn anew for paper"
+    assert light["bars"] == dark["bars"] and light["answers"] == 10
+    assert page.get_by_role("slider", name="gate 5", exact=True).get_attribute("aria-valuetext") == "0.00, set by you"
+
+
+def test_in_forced_colors_gates_and_maps_keep_their_scale(opened: Callable[..., Page]) -> None:
+    page = opened("rescale")
+    plain = page.evaluate(LOOK)
+    page.emulate_media(forced_colors="active")
+    drawn(page)
+    assert page.evaluate(LOOK) == plain
+    assert len(set(plain["bars"])) > 8
 
 
 def test_no_text_is_under_twelve_pixels(opened: Callable[..., Page]) -> None:

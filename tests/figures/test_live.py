@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from browser import drawn, wait_until_said
+from javascript import in_node, script
 from PIL import Image
 from torch import Tensor
 
-from senet_edu import load_pretrained, override_gates, record_gates
+from senet_edu import create_model, load_pretrained, override_gates, record_gates
 from senet_edu.data import CLASSES, normalize
 from senet_edu.explorables import Live, load_samples
 from senet_edu.explorables.live import PAIR, sample_words
@@ -191,6 +193,7 @@ def test_gates_by_keyboard(figure_page, html, samples):
 def test_a_whole_block_and_the_plain_network(figure_page, html, samples):
     page = figure_page(html, dark=True, width=360)
     page.get_by_role("button", name="horse", exact=True).click()
+    page.get_by_text("Open one block").click()
     page.get_by_role("radio", name="layer1.1.se").check(force=True)
     page.get_by_role("button", name="Shuffle").click()
     got = state(page)
@@ -213,7 +216,7 @@ def test_own_pictures_are_cropped_to_the_middle_and_averaged(figure_page, html, 
     page = figure_page(html)
     settle(page)
     pixels = photograph(height, width)
-    page.locator("se-live input[type=file]").set_input_files(
+    page.locator("se-live input[accept^=image]").set_input_files(
         {"name": "mine.png", "mimeType": "image/png", "buffer": png(pixels)}
     )
     page.wait_for_function(
@@ -253,7 +256,7 @@ def test_pictures_can_be_dropped_and_pasted(figure_page, html, event):
 def test_a_file_that_is_no_picture_is_said_to_be_none(figure_page, html, samples):
     page = figure_page(html)
     settle(page)
-    page.locator("se-live input[type=file]").set_input_files(
+    page.locator("se-live input[accept^=image]").set_input_files(
         {"name": "mine.png", "mimeType": "image/png", "buffer": b"not a picture"}
     )
     page.get_by_text("could not be read as a picture").wait_for()
@@ -495,3 +498,120 @@ def test_all_blocks_at_once(figure_page, html, samples, label, kind):
     page.get_by_role("radio", name="own gates").check(force=True)
     assert "→" not in "".join(cards(page))
     assert_same(state(page)["now"], pytorch(samples["cat"]))
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (360, 1200)])
+def test_it_fits_a_screen_and_on_a_phone_one_and_a_half(figure_page, html, width, height):
+    """At rest and with other gates; the first is a laptop's screen, where the book leaves the figure 976 px."""
+    page = figure_page(html, width=min(width, 1008))
+    settle(page)
+    assert page.locator("se-live").bounding_box()["height"] <= height - 40
+    page.locator("se-live button.primary").click()
+    page.wait_for_function("location.hash.includes('a.donor')")
+    settle(page)
+    assert page.locator("se-live").bounding_box()["height"] <= height - 40
+    if width == 360:
+        rows = page.locator("se-live .bars > div").evaluate_all("rows => rows.filter((row) => row.offsetHeight).length")
+        assert rows == 4
+        assert page.locator("se-live .cells").is_hidden()
+
+
+def saved(model) -> bytes:
+    """As senet_edu.train writes it."""
+    return safetensors.torch.save({key: tensor.contiguous() for key, tensor in model.state_dict().items()})
+
+
+DROP = """(bytes) => {
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([new Uint8Array(bytes)], "model.safetensors"));
+  document.querySelector("se-live").dispatchEvent(
+    new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: transfer }));
+}"""
+
+
+def assert_answers(page, model, image: Tensor) -> None:
+    settle(page)
+    with torch.no_grad():
+        logits = model(normalize(image[None]))[0]
+    assert torch.allclose(torch.tensor(state(page)["base"]["logits"], dtype=torch.float), logits, atol=1e-4)
+
+
+def test_a_network_of_the_reader_is_opened_and_dropped(figure_page, axe, html, samples):
+    torch.manual_seed(0)
+    own, plain = create_model("se_resnet8").eval(), create_model("resnet8").eval()
+    page = figure_page(html)
+    settle(page)
+    files = page.locator("se-live input[accept='.safetensors']")
+    file = {"name": "model.safetensors", "mimeType": "", "buffer": saved(own)}
+    files.set_input_files(file)
+    page.get_by_text("model.safetensors: SE-ResNet-8, 3 blocks, ").wait_for()
+    assert_answers(page, own, samples["cat"])
+    assert page.locator("se-live .strips label").count() == 3
+    assert page.get_by_role("radio", name="frozen").is_disabled()
+    assert page.locator("se-live .card:visible").count() == 1, "nothing was measured of it"
+    page.locator("se-live button.primary").click()  # gates of the donor, by this network
+    page.locator("se-live button.primary").wait_for(state="hidden")
+    assert axe(page) == []
+    page.evaluate(DROP, list(saved(plain)))
+    page.get_by_text("no SE block and so no gates").wait_for()
+    assert_answers(page, plain, samples["cat"])
+    assert page.locator("se-live .strips").is_hidden() and page.locator("se-live .cells").is_hidden()
+    files.set_input_files(file | {"name": "other.safetensors", "buffer": saved(create_model("resnet8", num_classes=7))})
+    page.get_by_text("other.safetensors does not fit here: it tells 7 classes apart").wait_for()
+    assert_answers(page, plain, samples["cat"])
+    page.get_by_role("button", name="Ours again").click()
+    page.wait_for_function("document.querySelector('se-live').result?.base")
+    assert_same(state(page)["now"], pytorch(samples["cat"]))
+    assert page.locator("se-live .strips label").count() == 9
+
+
+def test_live_shows_a_network_of_ones_own(figure_page, samples):
+    torch.manual_seed(0)
+    model = create_model("se_resnet8", reduction=4).eval()
+    figure = Live(model)
+    assert "SE-ResNet-8" in figure.alt and "10,000" not in figure.alt
+    page = figure_page(figure.element())
+    assert_answers(page, model, samples["cat"])
+    assert page.locator("se-live .cell").count() == 64
+    with pytest.raises(ValueError, match="model must be a ResNet of senet_edu"):
+        Live(torch.nn.Linear(2, 2))
+
+
+PICTURE = [
+    ({"name": "dog", "p": 0.6}, 0.1, "It now says dog, 60 %. One picture is a story."),
+    ({"name": "cat", "p": 0.815}, 0.815, "Nothing much happens to this picture."),
+    ({"name": "cat", "p": 0.95}, 0.95, "Surer of cat than with its own gates. One picture proves nothing."),
+    ({"name": "cat", "p": 0.5}, 0.5, "It still says cat. One picture is a story."),
+]
+MANY = [
+    ({"kind": "", "fall": 0.1}, "Not measured on 10,000 pictures."),
+    ({"kind": "one", "after": 0.1123, "fall": 0.1}, "It gives nearly every picture the same answer"),
+    ({"kind": "frozen", "after": 0.921, "fall": 0.1}, "Nothing much happens here, either."),
+    ({"kind": "donor", "after": 0.5, "fall": -0.1}, "Here 43 more in 100 go wrong: trust this number."),
+    ({"kind": "donor", "after": 0.5, "fall": 0.1}, "43 more in 100 go wrong. Many pictures are a measurement."),
+]
+
+
+def test_words():
+    """Each sentence is chosen by the numbers; none contradicts them."""
+    call = in_node(script("lib/live_words.js"))
+    data = {
+        "picture": [{"before": {"name": "cat", "p": 0.81}, "after": after, "of": of} for after, of, _ in PICTURE],
+        "many": [{"right": 0.925, **numbers} for numbers, _ in MANY],
+        "strips": [[0.5, 0.5, 0.5002], [0.5, 0.51, 0.5]],
+    }
+    said = call(
+        """async ({ picture, many, strips }) => {
+          const { pictureSays, manySay, stripSays } = SE["lib/live_words.js"];
+          return [picture.map(pictureSays), many.map(manySay), strips.map(stripSays)];
+        }""",
+        data,
+    )
+    assert said[0] == [words for *_, words in PICTURE]
+    assert all(one.startswith(words) for one, (_, words) in zip(said[1], MANY, strict=True))
+    assert said[2] == ["asleep here: all gates ½", ""]
+
+
+def test_no_shipped_block_is_asleep_for_every_picture():
+    frozen = json.loads(PAIR.read_text(encoding="utf-8"))["frozen"]
+    assert all(max(abs(gate - 0.5) for gate in gates) > 0.01 for gates in frozen.values())

@@ -2,40 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import runpy
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
-import execute_notebooks
 import pytest
 from browser import drawn
+from stored import FIGURES, shown
 
-BOOK = Path(__file__).resolve().parents[2] / "book"
-NETWORKS = runpy.run_path(str(BOOK / "_ext" / "networks.py"))
-
-
-def figures() -> Iterator[tuple[str, str]]:
-    """Name and HTML of each figure that a chapter shows."""
-    for path in sorted(BOOK.glob("*.ipynb")):
-        for cell in execute_notebooks.read(path).cells:
-            for output in cell.get("outputs", []):
-                html = output.get("data", {}).get("text/html", "")
-                if match := re.match(r"<se-([a-z-]+)", html):
-                    yield match[1], html
-
-
-FIGURES = dict(figures())
 every_figure = pytest.mark.parametrize("name", FIGURES)
-
-
-def shown(name: str) -> str:
-    """The HTML of a figure with the weights that it runs, which a chapter does not store."""
-
-    def filled(match: re.Match[str]) -> str:
-        return match[0].replace("></", f">{NETWORKS['exported'](match[1])}</")
-
-    return NETWORKS["NETWORK"].sub(filled, FIGURES[name])
 
 
 # What can be pressed, pulled or chosen, and is smaller than a finger needs. A mark of a denser group is no target by

@@ -320,23 +320,26 @@ def test_export_is_exact(models):
     "make",
     [
         lambda: nn.Linear(2, 2),
-        lambda: create_model("resnet32"),
         lambda: create_model("resnet18_cifar"),
         lambda: create_model("resnet20", num_classes=100),
         lambda: create_model("se_resnet20", placement="pre"),
-        lambda: create_model("se_resnet20", stages=[1, 2]),
         lambda: create_model("se_resnet20", bias=True),
         lambda: create_model("se_resnet20", attention="eca"),
     ],
 )
 def test_other_architectures_are_refused(make):
-    with pytest.raises(ValueError, match="model must be a resnet20 or an se_resnet20"):
+    with pytest.raises(ValueError, match="model must "):
         export_browser(make())
 
 
-def test_what_half_precision_cannot_hold_is_refused():
+def test_what_half_precision_cannot_hold_is_stored_in_single():
     model = create_model("resnet20")
     nn.init.constant_(model.layer3[1].conv2.weight, 1e5)
+    spec, data = export_browser(model)
+    about = spec["tensors"]["layer3.1.conv2.weight"]
+    assert about["dtype"] == "float32"
+    assert torch.frombuffer(bytearray(data), dtype=torch.float32, count=1, offset=about["offset"]) == 1e5
+    nn.init.constant_(model.layer3[1].conv2.weight, torch.inf)
     with pytest.raises(ValueError, match="layer3.1.conv2.weight"):
         export_browser(model)
 

@@ -1,12 +1,10 @@
 /* Faders for the gates of one block: the reader is the excitation. The outline is the network's own gate. */
 import { clamp, colors, h, number } from "./core.js";
 
-/** `input(channel, value)` gets a new gate; Delete gives the own one back: value null. */
+/** `input(channel, change)`: `change` makes the new gate of the one that is set now, or null to give the own one back. */
 export const faders = ({ input }) => {
   const box = h("div", { class: "faders", role: "group", "aria-label": "Gates, one slider a channel" });
   let cells = [],
-    values = [],
-    own = [],
     chosen = 0;
   const choose = (c, focus) => {
     chosen = clamp(c, 0, cells.length - 1);
@@ -17,9 +15,9 @@ export const faders = ({ input }) => {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     const step = { ArrowUp: 0.05, ArrowDown: -0.05, PageUp: 0.2, PageDown: -0.2, Home: -1, End: 1 }[event.key];
     const side = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (step) input(chosen, clamp(values[chosen] + step, 0, 1));
+    if (step) input(chosen, (gate) => clamp(gate + step, 0, 1));
     else if (side) choose(chosen + side, true);
-    else if (event.key === "Delete") input(chosen, null);
+    else if (event.key === "Delete") input(chosen, () => null);
     else return;
     event.preventDefault();
   };
@@ -43,7 +41,7 @@ export const faders = ({ input }) => {
       );
       const set = (event) => {
         const { top, height } = tube.getBoundingClientRect();
-        input(c, clamp(1 - (event.clientY - top) / height, 0, 1));
+        input(c, () => clamp(1 - (event.clientY - top) / height, 0, 1));
       };
       cell.addEventListener("pointerdown", (event) => {
         if (event.button) return;
@@ -58,8 +56,7 @@ export const faders = ({ input }) => {
     box.replaceChildren(h("i", { class: "half" }), ...cells.map(({ cell }) => cell));
     choose(0);
   };
-  box.draw = (now, wanted) => {
-    [values, own] = [now, wanted];
+  box.draw = (values, own) => {
     if (cells.length !== values.length) build(values.length);
     cells.forEach(({ cell, fill, mark, grip }, c) => {
       fill.style.cssText = `height: ${100 * values[c]}%; background: ${colors.css(colors.gate(values[c]))}`;

@@ -31,7 +31,8 @@ const apart = (labels, gap, bottom) => {
   return labels;
 };
 
-/** Errors by step, linear from 0 to 0.32, and lines for no network at all. After training a scrubber: `seek(step)`. */
+/** Errors by step, linear from 0 to 0.32, and lines for no network at all. After training a scrubber: `seek(change)`,
+    where `change` makes the new step of the one that is shown now. */
 export const curves = ({ seek }) => {
   const TOP = 0.32;
   const chart = svg("svg", { "aria-hidden": "true" });
@@ -46,16 +47,16 @@ export const curves = ({ seek }) => {
     if (!frame?.scrub || event.button) return;
     held = true;
     picture.setPointerCapture(event.pointerId);
-    seek(stepAt(event));
+    seek(() => stepAt(event));
   });
-  picture.addEventListener("pointermove", (event) => held && seek(stepAt(event)));
+  picture.addEventListener("pointermove", (event) => held && seek(() => stepAt(event)));
   for (const end of ["pointerup", "pointercancel"]) picture.addEventListener(end, () => (held = false));
   picture.addEventListener("keydown", (event) => {
     if (!frame?.scrub || event.ctrlKey || event.altKey || event.metaKey) return;
     const by = { ArrowLeft: -10, ArrowRight: 10, PageDown: -40, PageUp: 40, Home: -1e4, End: 1e4 }[event.key];
     if (by === undefined) return;
     event.preventDefault();
-    seek(clamp((frame.shown ?? frame.last) + by, 0, frame.last));
+    seek((step) => step + by);
   });
 
   /** runs: { plain, se } and perhaps `past`, lists of losses; errors: what the labels say; marks: [{ error, name }]. */
@@ -83,7 +84,7 @@ export const curves = ({ seek }) => {
     const y = (error) => top + (1 - Math.min(TOP, error) / TOP) * (bottom - top);
     const steps = Math.max(runs.plain.length, runs.se.length),
       last = Math.min(runs.plain.length, runs.se.length);
-    frame = { left, right, total, last, shown, scrub };
+    frame = { left, right, total, last, scrub };
     const now = shown ?? (steps || total);
     const parts = [];
     for (const value of [0, 0.1, 0.2, 0.3]) {
@@ -177,7 +178,8 @@ export const bars = ({ pick }) => {
   const move = (by) => {
     const flat = state.ring[0] * state.count + state.ring[1];
     const next = clamp(flat + by, 0, state.blocks * state.count - 1);
-    pick(Math.floor(next / state.count), next % state.count);
+    state.ring = [Math.floor(next / state.count), next % state.count]; // at once: keys come faster than frames
+    pick(...state.ring);
   };
   box.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || !state?.blocks) return;

@@ -1,24 +1,90 @@
-"""The trained networks of the book, for `net.js` to run in a page."""
+"""Trained networks for `net.js` to run in a page."""
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import zip_longest
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from senet_edu.data import CLASSES, MEAN, STD
-from senet_edu.resnet import ResidualBlock, create_model
+from senet_edu.resnet import BasicBlock, ResNet
 from senet_edu.se import SEBlock
+
+MOST = 3_000_000
+"""Numbers of a network that a page holds and computes in good time; `spec.js` has the same bound."""
+
+
+def _blocks(model: nn.Module) -> list[dict[str, Any]]:
+    """What the page needs to know of each residual block.
+
+    Raises:
+        ValueError: `net.js` does not compute such a network.
+    """
+    wanted = (
+        "a ResNet of senet_edu with a CIFAR stem and basic blocks, for 10 classes, plain or with the paper's SE block"
+    )
+    if not isinstance(model, ResNet):
+        raise ValueError(f"model must be {wanted}; got a {type(model).__name__}")
+    blocks = []
+    for stage, name in enumerate(model.stage_names, start=1):
+        for i, block in enumerate(getattr(model, name)):
+            if type(block) is not BasicBlock:
+                raise ValueError(f"model must be {wanted}; {name}.{i} is a {type(block).__name__}")
+            attention = block.se is not None
+            if attention and (not isinstance(block.se, SEBlock) or block.placement != "standard"):
+                found = f"{type(block.se).__name__}, placement={block.placement!r}"
+                raise ValueError(f"model must be {wanted} at its place; {name}.{i} has {found}")
+            blocks.append(
+                {
+                    "name": f"{name}.{i}",
+                    "se": f"{name}.{i}.se" if attention else None,
+                    "stage": stage,
+                    "channels": block.outplanes,
+                    "side": 64 // 2**stage,
+                    "stride": 2 if stage > 1 and i == 0 else 1,
+                }
+            )
+    # A model's text has all its layers with shapes, strides, squeeze and gate.
+    depths = [len(getattr(model, name)) for name in model.stage_names]
+    planes = [getattr(model, name)[-1].outplanes for name in model.stage_names]
+    se_blocks = [module for module in model.modules() if isinstance(module, SEBlock)]
+    stages = {block["stage"] for block in blocks if block["se"]}
+    options: dict[str, Any] = {}
+    if se_blocks:
+        make_se = partial(SEBlock, reduction=se_blocks[0].reduction)
+        options = {"make_se": make_se, "placement": "standard", "stages": sorted(stages)}
+    with torch.device("meta"):
+        known = ResNet(BasicBlock, depths, planes, stem="cifar", num_classes=len(CLASSES), **options)
+    if str(model) != str(known):
+        raise ValueError(f"model must be {wanted}; its layers differ from those of one:\n{_difference(model, known)}")
+    if any(width % 4 for width in planes):
+        raise ValueError(f"model must have planes that are multiples of four, got {planes}")
+    count = sum(parameter.numel() for parameter in model.parameters())
+    if count > MOST:
+        raise ValueError(f"model must have at most {MOST:,} weights for a page to hold them, got {count:,}")
+    return blocks
+
+
+def _difference(model: nn.Module, known: nn.Module) -> str:
+    """The first lines of two models' texts that differ."""
+    pairs = zip_longest(str(model).splitlines(), str(known).splitlines(), fillvalue="nothing")
+    one, other = next((one.strip(), other.strip()) for one, other in pairs if one != other)
+    return f"{one} in place of {other}"
 
 
 @torch.no_grad()
 def export_browser(model: nn.Module) -> tuple[dict[str, Any], bytes]:
-    """A `resnet20` or `se_resnet20` for `net.js`, which runs it in a page.
+    """A CIFAR ResNet, plain or with SE, for `net.js`, which runs it in a page.
 
     Every batch norm becomes a scale and a shift of its convolution's outputs, computed in float64. Matrices are stored
-    in half precision, as shipped weights are; the scales, shifts and the classifier's biases, a few kilobytes, in
-    single precision. So the network loses nothing that its shipped file had.
+    in half precision where that loses nothing, as with shipped weights, else in single precision, as are the scales,
+    shifts and the classifier's biases, a few kilobytes. So the network loses nothing that its file had.
+
+    Args:
+        model: of `create_model`, such as `se_resnet20` or `resnet56`, for 10 classes; basic blocks, any depths.
 
     Returns:
         What JSON can hold: `name`, `classes`, `mean` and `std` of pixels in 0..1, `blocks` (`name`, `se` or None,
@@ -26,24 +92,14 @@ def export_browser(model: nn.Module) -> tuple[dict[str, Any], bytes]:
         and `bytes`; and the bytes themselves, little-endian.
 
     Raises:
-        ValueError: another architecture, or a weight that is too large for half precision.
+        ValueError: another architecture, more than `MOST` weights, or a number that is not finite.
     """
-    reductions = [module.reduction for module in model.modules() if isinstance(module, SEBlock)]
-    name, placement = ("se_resnet20", "standard") if reductions else ("resnet20", "none")
-    with torch.device("meta"):
-        known = create_model(name, **({"reduction": reductions[0]} if reductions else {}))
-    # A model's text has all its layers with shapes, strides, squeeze and gate, but not the place of the SE blocks.
-    placements = {module.placement for module in model.modules() if isinstance(module, ResidualBlock)}
-    if str(model) != str(known) or placements != {placement}:
-        raise ValueError(
-            "model must be a resnet20 or an se_resnet20 for 10 classes, with the paper's SE block at its place; "
-            f"got another {type(model).__name__}"
-        )
-
+    blocks = _blocks(model)
     tensors: dict[str, Tensor] = {}
     for path, layer in model.named_modules():
         if isinstance(layer, (nn.Conv2d, nn.Linear)):
-            tensors[f"{path}.weight"] = layer.weight.half()
+            half = layer.weight.half()
+            tensors[f"{path}.weight"] = half if half.float().equal(layer.weight.float()) else layer.weight.float()
             if layer.bias is not None:
                 tensors[f"{path}.bias"] = layer.bias.float()
         elif isinstance(layer, nn.BatchNorm2d):
@@ -55,22 +111,16 @@ def export_browser(model: nn.Module) -> tuple[dict[str, Any], bytes]:
     about, parts, offset = {}, [], 0
     for key, tensor in tensors.items():
         if not tensor.isfinite().all():
-            raise ValueError(f"{key!r} has a number that is too large for {tensor.dtype}")
+            raise ValueError(f"model must have finite numbers, {key!r} has another")
         dtype = str(tensor.dtype).removeprefix("torch.")
         about[key] = {"dtype": dtype, "shape": list(tensor.shape), "offset": offset}
         parts.append(tensor.cpu().numpy().tobytes())
         offset += len(parts[-1])
-    blocks = [
-        {
-            "name": f"layer{stage}.{i}",
-            "se": f"layer{stage}.{i}.se" if reductions else None,
-            "stage": stage,
-            "channels": 8 * 2**stage,
-            "side": 64 // 2**stage,
-            "stride": 2 if stage > 1 and i == 0 else 1,
-        }
-        for stage in (1, 2, 3)
-        for i in range(3)
-    ]
-    spec = {"name": name, "classes": list(CLASSES), "mean": list(MEAN), "std": list(STD)}
+    attention = "se_" if any(block["se"] for block in blocks) else ""
+    spec = {
+        "name": f"{attention}resnet{2 * len(blocks) + 2}",
+        "classes": list(CLASSES),
+        "mean": list(MEAN),
+        "std": list(STD),
+    }
     return spec | {"blocks": blocks, "tensors": about, "bytes": offset}, b"".join(parts)

@@ -6,11 +6,11 @@
      picture.choose(name)
 
    `samples` have {name, about, pixels: RGB, packed}; `changed` is called after every change, also for each frame of
-   the camera (`picture.live` is true then). The figure places the elements `thumbs`, `panel` and `under`. */
+   the camera (`picture.live` is true then). Dropped files that are `other.is(file)` go to `other.open`. The figure places the elements `thumbs`, `panel` and `under`. */
 import { button, choice, frame, grid, h, pixels, unpack } from "./core.js";
 import { context2d, reduced, SIDE, sources } from "./photo.js";
 
-export const makePicture = ({ host, samples, changed }) => {
+export const makePicture = ({ host, samples, other, changed }) => {
   const FINE = 8; // the drawing pad's pixels for one of the picture's
   const PALETTE = [
     ["#f4f4f2", "white"],
@@ -176,8 +176,12 @@ export const makePicture = ({ host, samples, changed }) => {
       if (![...event.dataTransfer.types].includes("Files")) return;
       event.preventDefault();
       host.classList.toggle("over", type === "dragover");
+      if (type !== "drop") return;
+      const { files } = event.dataTransfer,
+        its = [...files].find((one) => other?.is(one));
       // What is no image is opened, too: that says so.
-      if (type === "drop") open(imageIn(event.dataTransfer) ?? event.dataTransfer.files[0]);
+      if (its) other.open(its);
+      else open(imageIn(event.dataTransfer) ?? files[0]);
     });
   document.addEventListener("paste", (event) => {
     const typing = event.composedPath()[0].closest?.("input, textarea, [contenteditable]");
