@@ -12,16 +12,15 @@
 
    `step`: as the network was then, for every tenth step; without it as it is now. Where a page may have no worker, the
    page itself computes, in slices. */
-import { seAssembler } from "./assembler.js";
 import { seBlock } from "./block.js";
-import { seKernel } from "./kernel.js";
+import { OPEN_MACHINE, openMachine } from "./kernel.js";
 import { seLamp } from "./lamp_net.js";
 import { seLayers } from "./layers.js";
 import { seTrain } from "./train.js";
 
 export const KEPT = 10; // weights are kept after so many steps
 export const train = seTrain();
-export const engine = seLamp(seKernel(seAssembler()), seLayers(seBlock()), train);
+export const engine = seLamp(openMachine, seLayers(seBlock()), train);
 
 /** The other end. `later(f)` calls f when waiting messages have been read; a slice of training takes `slice` ms. */
 export const serve = (post, { network, held, TEST, PROBES }, keptEvery, later, slice) => {
@@ -164,7 +163,7 @@ export const trainee = (options) => {
   const inWorker = () => {
     // A worker has no page to import from, so it gets the source of the functions: each of them uses nothing outside.
     const text = `
-      const engine = (${seLamp})((${seKernel})((${seAssembler})()), (${seLayers})((${seBlock})()), (${seTrain})());
+      const engine = (${seLamp})(${OPEN_MACHINE}, (${seLayers})((${seBlock})()), (${seTrain})());
       const { port1, port2 } = new MessageChannel(), next = [];
       port1.onmessage = () => next.shift()();
       const answer = (${serve})(postMessage, engine, ${KEPT}, (f) => (next.push(f), port2.postMessage(0)), 8);
