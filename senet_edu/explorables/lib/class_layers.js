@@ -16,7 +16,14 @@ export function seClassLayers({ order }) {
     const [first, second, scale, shift, rest] = Array.from({ length: 5 }, () => machine.place(channels));
     const moments = machine.want("moments", shape),
       apply = machine.want("scale", { ...shape, relu });
-    const layer = { name, mean: new Float32Array(C), variance: new Float32Array(C).fill(1), tracked: 0 };
+    const layer = { name, mean: new Float32Array(C), variance: new Float32Array(C) };
+    /** As before any batch. */
+    layer.reset = () => {
+      layer.mean.fill(0);
+      layer.variance.fill(1);
+      layer.tracked = 0;
+    };
+    layer.reset();
     /** Two sums of each channel over a batch: in single precision over an image, in double over the images. */
     const sumsOf = (images, run) => {
       const sums = [new Float64Array(C), new Float64Array(C)];

@@ -19,7 +19,7 @@ export function seClassNet(
     WIDTHS = [16, 32, 64],
     MEAN = [0.4914, 0.4822, 0.4465], // of CIFAR-10's training images, as senet_edu.data.normalize has them
     STD = [0.247, 0.2435, 0.2616];
-  const DEFAULTS = { classes: 10, se: true, reduction: 4, seed: 0, steps: 400, batch: 32, rate: 0.25, simd: true };
+  const DEFAULTS = { se: true, reduction: 4, seed: 0, steps: 400, batch: 32, rate: 0.25, simd: true };
   const SMOOTHING = 0.1,
     DECAY = 5e-4;
 
@@ -62,8 +62,8 @@ export function seClassNet(
   /** Weights that a batch norm follows decay, and those of the classifier; the gates' do not. */
   const decays = ({ name, shape }) => shape.length > 1 && !name.includes(".se.");
 
-  const network = (options) => {
-    const { classes, se, reduction, seed, steps, batch, rate, simd } = { ...DEFAULTS, ...options };
+  const network = ({ classes = 10, ...options } = {}) => {
+    const { se, reduction, seed, steps, batch, rate, simd } = { ...DEFAULTS, ...options };
     const machine = openMachine(),
       all = parameters(machine);
     const image = map(machine, SIDE, 3, false, batch),
@@ -133,6 +133,8 @@ export function seClassNet(
       step: 0,
       gradients,
       best,
+      /** Batch norms forget what they measured. */
+      reset: () => norms.forEach((norm) => norm.reset()),
       train: (images) => {
         const result = gradients(images);
         update(m, all.at, all.d, cycle(net.step++));

@@ -18,33 +18,71 @@
    ResNet-8. Two trainers of one seed see the same pictures in the same order, turned and shifted alike.
 
    progress   { step, steps, loss, accuracy, heldAccuracy, imagesPerSecond, done, blown }, every 50 ms or so while it
-              trains, after each step(), and once when it is done. `loss` (cross-entropy with smoothed labels) and
-              `accuracy` (0..1, of the augmented pictures) are means over the steps since the last one; heldAccuracy,
-              0..1, is measured every 20 steps and at the end, and is else the last one measured, null before and
-              without `held`. `blown`: the loss is no number any more, and training has stopped.
-   start()    trains until steps are done or pause(); step() trains one step; both do nothing when it is done.
+              trains, when it has paused, after each step(), and once when it is done. `loss` (cross-entropy with
+              smoothed labels) and `accuracy` (0..1, of the augmented pictures) are means over the steps since the last
+              one; heldAccuracy, 0..1, is measured 20 times in a run and at its end, and is else the last one measured,
+              null before and without `held`. `blown`: the loss is no number any more, and training has stopped.
+   start()    trains until steps are done or pause(); step() trains one step and pauses; both do nothing when it is done.
    answer     { probabilities: Float32Array(classes), gates: { "layer1.0.se": Float32Array(16), … } } of the network as
               it is now, also between the steps of a running training; gates are {} without SE.
-   weights()  a Map of PyTorch's names, running means and variances too, to { shape, data }, in the state_dict's order.
-   safetensors()  the bytes of a file that create_model("se_resnet8", num_classes=…, reduction=4).load_state_dict takes.
+   weights()  a Map of PyTorch's names, running means and variances too, to { shape, data }.
+   safetensors({ names })  the bytes of a file that create_model("se_resnet8", num_classes=…, reduction=4)
+              .load_state_dict takes; `names` of the classes go into its metadata.
 
    Promises of a trainer that is closed never settle. Where a page may have no worker, the page itself computes, in
-   slices. RangeError where the pictures or labels do not fit. */
+   slices. RangeError where options, pictures or labels do not fit. */
+import { engine, SERVE, serve } from "./class_worker.js";
+import { safetensors } from "./safetensors.js";
+import { thread } from "./thread.js";
+
+const { DEFAULTS, PIXELS } = engine;
+
+const check = (what, right, given) => {
+  if (!right) throw new RangeError(`${what}, got ${given}`);
+};
+const whole = (name, value, least) =>
+  check(`${name} must be a whole number, at least ${least}`, Number.isInteger(value) && value >= least, value);
+const checkPictures = (name, { images, labels }, classes) => {
+  const bytes = labels.length * PIXELS;
+  check(`${name} must be ${PIXELS} bytes for each of ${labels.length} labels`, images.length === bytes, images.length);
+  for (const label of labels) check(`labels must be below ${classes}, the number of classes`, label < classes, label);
+};
 
 /** See above. */
-export const classTrainer = ({ options: { steps = 400 } = {} }, onProgress) => {
-  const progress = { step: 0, steps, loss: null, accuracy: null, heldAccuracy: null, imagesPerSecond: 0 };
-  const never = () => Promise.reject(new Error("not written yet"));
-  const report = () => onProgress({ ...progress, done: false, blown: false });
-  const ready = Promise.resolve({ count: 0, kernel: "JavaScript", speed: 0 });
+export const classTrainer = ({ classes, options = {}, images, labels, held = null }, onProgress) => {
+  for (const name of Object.keys(options)) check(`options are ${Object.keys(DEFAULTS)}`, name in DEFAULTS, name);
+  const all = { ...DEFAULTS, ...options };
+  whole("classes", classes, 2);
+  whole("steps", all.steps, 1);
+  whole("batch", all.batch, 2);
+  whole("reduction", all.reduction, 1);
+  check("rate must be above 0", all.rate > 0, all.rate);
+  checkPictures("images", { images, labels }, classes);
+  if (held) checkPictures("held.images", held, classes);
+  const there = new Set(labels);
+  for (let k = 0; k < classes; k++) check("every class must have a picture", there.has(k), `none of class ${k}`);
+
+  const { ask, close } = thread(SERVE, serve, ({ progress }) => onProgress(progress));
+  const state = () => ask("state");
+  const train = (more) => {
+    ask("run", more).catch(() => {}); // `ready` says it
+  };
   return {
-    ready,
-    start: report,
-    pause() {},
-    step: report,
-    close() {},
-    answer: never,
-    weights: never,
-    safetensors: never,
+    ready: ask("make", { classes, options: all, images, labels, held }),
+    start: () => train(all.steps),
+    pause: () => train(0),
+    step: () => train(1),
+    close,
+    answer: async (pixels) => {
+      check(`a picture must be ${PIXELS} bytes`, pixels.length === PIXELS, pixels.length);
+      return ask("answer", pixels);
+    },
+    weights: async () => new Map(Object.entries(await state())),
+    safetensors: async ({ names = [] } = {}) => {
+      const about = { model: all.se ? "se_resnet8" : "resnet8", num_classes: String(classes), image_size: "16" };
+      if (all.se) about.reduction = String(all.reduction);
+      if (names.length) about.classes = JSON.stringify(names);
+      return safetensors(await state(), about);
+    },
   };
 };

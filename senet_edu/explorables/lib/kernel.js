@@ -53,10 +53,7 @@ export function seKernel(assembler, ...kernels) {
           );
           const { exports } = new WebAssembly.Instance(module, { "": { m: memory } });
           machine.m = new Float32Array(memory.buffer);
-          kernels.forEach((kernel, i) => {
-            const run = exports[i];
-            kernel.run = (a, b, c, d, e, f) => run(4 * a, 4 * b, 4 * c, 4 * d, 4 * e, 4 * f);
-          });
+          kernels.forEach((kernel, i) => (kernel.run = exports[i]));
           machine.name = "WebAssembly";
         } catch {
           // not wanted, no WebAssembly, no vectors in it, or a policy against it

@@ -192,7 +192,7 @@ export function seLayers({ excite, back }) {
     const [list, shift] = [0, 0].map(() => machine.place(channels)),
       gates = machine.place(u.images * channels);
     const view = ({ size }, at) => machine.m.subarray(at, at + size);
-    const values = (at) => Array.from({ length: C }, (_, c) => machine.m[at + c]);
+    const values = (at) => Float64Array.from(machine.m.subarray(at, at + C));
     const states = [];
     const layer = { override: null };
     layer.forward = (images = 1) => {
