@@ -12,6 +12,7 @@ const wave = (t) => 4 * Math.abs(t - Math.floor(t + 0.5)) - 1;
 /** Signed distances in units of the radius, negative inside. */
 const OUTLINES = {
   disk: (u, v) => Math.sqrt(u * u + v * v) - 0.798,
+  // biome-ignore lint/suspicious/noApproximativeNumericConstant: the number that Python has, not the root of one half
   square: (u, v) => Math.max(Math.abs(u), Math.abs(v)) - 0.707,
   triangle: (u, v) => Math.max(-v, 0.866 * Math.abs(u) + 0.5 * v) - 0.62,
   ring: (u, v) => Math.abs(Math.sqrt(u * u + v * v) - 0.8) - 0.199,
