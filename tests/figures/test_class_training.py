@@ -175,7 +175,7 @@ def test_a_wrong_gradient_is_noticed(node: Call, drawn: tuple[Tensor, Tensor], w
 def test_fifty_steps_are_pytorchs(engine: Call, drawn: tuple[Tensor, Tensor], name: str) -> None:
     """The book's optimizer and cycle: which weights decay, Nesterov's momentum, the rate of every step.
 
-    With a larger rate single precision goes its own way, PyTorch's too: at 0.05 it ends 0.002 from its double precision.
+    With a larger rate single precision goes its own way, PyTorch's too: at 0.05 it ends 0.002 from its double one.
     """
     images, labels = drawn
     model = model_for(NETWORKS[name], restless=False)
