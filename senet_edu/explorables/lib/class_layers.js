@@ -5,8 +5,8 @@ export function seClassLayers({ order }) {
   const MOMENTUM = 0.1,
     EPSILON = 1e-5; // PyTorch's
 
-  /** Batch norm from x to y, and with `relu` a ReLU behind it. In training a channel gets mean and variance of the batch
-      at hand, and the running ones follow; else the running ones are used. x.d may be y.d. */
+  /** Batch norm from x to y, and with `relu` a ReLU behind it. In training a channel gets mean and variance of the
+      batch at hand, and the running ones follow; else the running ones are used. x.d may be y.d. */
   const batchNorm = (machine, all, name, x, y, { relu = false } = {}) => {
     const { side, channels, count: C } = x,
       shape = { side, channels },
@@ -60,8 +60,8 @@ export function seClassLayers({ order }) {
     if (!y.d) return layer;
     const slopes = machine.want("slopes", { ...shape, relu }),
       blend = machine.want("blend", shape);
-    /* With x̂ = (x - mean) · inverse and y = γ x̂ + β: dβ = Σ dy, dγ = Σ dy · x̂, and because mean and variance come from x
-       too, dx = γ · inverse · (dy - dβ / N - x̂ · dγ / N). */
+    /* With x̂ = (x - mean) · inverse and y = γ x̂ + β: dβ = Σ dy, dγ = Σ dy · x̂, and because mean and variance come
+       from x too, dx = γ · inverse · (dy - dβ / N - x̂ · dγ / N). */
     layer.backward = (images) => {
       const { m } = machine,
         N = images * area;
