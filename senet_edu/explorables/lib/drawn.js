@@ -1,4 +1,4 @@
-/* Ten classes of textured shapes, drawn from a seed: the twin of senet_edu/data/procedural.py, where they are explained.
+/* Ten classes of textured shapes, drawn from a seed: the twin of senet_edu/data/procedural.py, which explains them.
 
      const { images, labels } = drawnSet({ count: 400, seed: 1 }); // as class_trainer.js takes them
      drawnImage(label, rand); // one picture of 32 x 32 x 3 bytes, from 1041 numbers of rand() in the order of Python
