@@ -26,6 +26,7 @@ def gates_of(model: nn.Module, images: Tensor, batch_size: int = 125) -> dict[st
         ValueError: `images` are not uint8 `(N, 3, H, W)` with N at least 1, `batch_size` is below 1, or the model has
             no SE block.
     """
+    checks.module("model", model)
     checks.images("images", images)
     checks.whole("batch_size", batch_size, 1)
     device = device_of(model)
@@ -48,6 +49,7 @@ def calibrate_batch_norm(model: nn.Module, images: Tensor) -> None:
     Raises:
         ValueError: `images` are not uint8 `(N, 3, H, W)` with N at least 1.
     """
+    checks.module("model", model)
     checks.images("images", images)
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
