@@ -136,7 +136,9 @@ def tensor(name: str, value: object, shape: Sequence[int | None], dtype: torch.d
     fits = isinstance(value, Tensor) and value.ndim == len(shape) and dtype in (None, value.dtype)
     if not fits or any(size not in (None, have) for size, have in zip(shape, value.shape)):  # type: ignore[attr-defined]
         sizes = ", ".join("…" if size is None else str(size) for size in shape)
-        raise ValueError(f"{name} must be {dtype or 'a tensor'} ({sizes}), got {_kind(value)}")
+        raise ValueError(
+            f"{name} must be {str(dtype or 'a tensor').removeprefix('torch.')} ({sizes}), got {_kind(value)}"
+        )
     return value  # type: ignore[return-value]
 
 

@@ -181,7 +181,7 @@ def test_what_is_too_long_is_noticed() -> None:
 
 # Chapters
 
-NO_PLOT = {"one_minute", "shipping_se"}
+NO_PLOT = {"one_minute"}
 
 
 def test_a_chapter_has_one_name_everywhere(root: Path) -> None:

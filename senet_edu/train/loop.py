@@ -337,8 +337,7 @@ def train(
     if not isinstance(recipe, Recipe):
         raise ValueError(f"recipe must be a Recipe, such as RECIPES['laptop'].recipe, got {recipe!r}")
     checks.whole("eval_every", eval_every, least=1)
-    checks.flag("resume", resume)
-    checks.flag("overwrite", overwrite)
+    resume, overwrite = checks.flag("resume", resume), checks.flag("overwrite", overwrite)
     folder = Folder(out)
     device = computing(device)
     data = images_for(recipe, data)
