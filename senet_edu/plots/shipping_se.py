@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from matplotlib.colors import PowerNorm
 from torch import Tensor
 
 from senet_edu.plots.style import Picture, half, new_figure, number, picture, theme
@@ -39,7 +40,7 @@ def accuracy_changes(rows: Mapping[str, tuple[float, float]], images: int) -> Pi
 
 @picture
 def gates_in_tiles(alone: Tensor, together: Tensor, block: str) -> Picture:
-    """Gates of a tile by itself against those that it gets within a larger picture, a dot for each tile and channel.
+    """Gates of a tile by itself against those that it gets within a larger picture: how many of each pair of values.
 
     Args:
         alone: gates `(N, C)` of tiles that are squeezed one by one.
@@ -48,7 +49,8 @@ def gates_in_tiles(alone: Tensor, together: Tensor, block: str) -> Picture:
     """
     figure = new_figure(3.4, 3.8)
     ax = figure.subplots()
-    ax.plot(alone.flatten(), together.flatten(), ".", markersize=3, color=theme.excitation, alpha=0.35)
+    dots = (gates.flatten().numpy() for gates in (alone, together))
+    ax.hist2d(*dots, bins=20, range=[(0, 1), (0, 1)], cmap=theme.amount, norm=PowerNorm(0.3))
     ax.plot([0, 1], [0, 1], color=theme.ink, linewidth=1)
     ends = {"ticks": [0, 0.5, 1], "labels": ["0", "½", "1"]}
     ax.set_xticks(**ends)
@@ -62,6 +64,6 @@ def gates_in_tiles(alone: Tensor, together: Tensor, block: str) -> Picture:
     largest = (alone - together).abs().max().item()
     return Picture(
         figure,
-        f"Gates of {block}, a dot for each tile and channel: alone to the right, within the whole picture upwards. On "
-        f"the diagonal nothing changes; the farthest dot is {number(largest)} away from it.",
+        f"Gates of {block} for each tile and channel: alone to the right, within the whole picture upwards; the more "
+        f"there are, the darker. On the diagonal nothing changes; the largest change is {number(largest)}.",
     )

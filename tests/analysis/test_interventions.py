@@ -274,7 +274,9 @@ def test_what_does_not_fit_is_named(gates, labels):
         r"means must have all blocks of gates, got none of 'b'": lambda: replace_gates(
             "mean", {"b": gates}, means, labels
         ),
-        r"before, after, labels must be tensors, got list, Tensor, Tensor": lambda: effect([1], labels, labels),
+        r"before, after, labels must be int64 tensors, got list, torch.int64, torch.int64": lambda: effect(
+            [1], labels, labels
+        ),
         r"donor must be int64 \(41,\)": lambda: toward_donor(labels, labels, labels, labels[1:]),
         r"batch_size must be a whole number": lambda: answers(resnet20(), torch.zeros(1, 3, 8, 8).byte(), [{}], "9"),
     }

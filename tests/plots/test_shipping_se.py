@@ -21,9 +21,11 @@ def test_changes_are_dots_with_their_margins() -> None:
 
 
 def test_gates_in_tiles_say_how_far_they_move() -> None:
-    alone = torch.tensor([[0.1, 0.9], [0.5, 0.5]])
+    alone = torch.tensor([[0.12, 0.92], [0.52, 0.52]])
     picture = plots.gates_in_tiles(alone, alone + torch.tensor([[0.0, -0.3], [0.0, 0.1]]), "layer3.2.se")
     (ax,) = picture.figure.axes
-    assert ax.lines[0].get_xdata().tolist() == pytest.approx([0.1, 0.9, 0.5, 0.5])
+    (mesh,) = ax.collections
+    counts = mesh.get_array().reshape(20, 20)  # rows upwards
+    assert counts.sum() == 4 and counts[2, 2] == counts[12, 18] == counts[10, 10] == 1
     assert ax.get_xlim() == ax.get_ylim() == (0, 1)
-    assert "0.30 away" in picture.alt and "layer3.2.se" in picture.alt
+    assert "change is 0.30" in picture.alt and "layer3.2.se" in picture.alt
