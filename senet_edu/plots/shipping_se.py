@@ -29,7 +29,7 @@ def accuracy_changes(rows: Mapping[str, tuple[float, float]], images: int) -> Pi
     ax.invert_yaxis()
     ax.tick_params(left=False)
     ax.spines["left"].set_visible(False)
-    ax.set_xlabel("points of accuracy, less those of the network as trained")
+    ax.set_xlabel("points of accuracy won or lost")
     each = "; ".join(f"{name} {number(points)} ± {number(margin)}" for name, (points, margin) in rows.items())
     return Picture(
         figure,
