@@ -292,7 +292,8 @@ def test_the_core_imports_without_the_extras(root: Path) -> None:
     """In a process in which nothing but torch, numpy and safetensors can be imported."""
     code = """
 import sys
-for name in ("torchvision", "filelock", "tqdm", "matplotlib", "ipywidgets", "IPython", "onnx", "onnxscript"):
+extras = "torchvision filelock tqdm matplotlib ipywidgets IPython onnx onnxruntime onnxscript"
+for name in extras.split():
     sys.modules[name] = None
 import torch
 from senet_edu import SEBlock, create_model, insert_se, load_pretrained, record_gates
