@@ -17,6 +17,7 @@ import {
   slider,
 } from "./lib/core.js";
 import { manySay, pictureSays } from "./lib/live_words.js";
+import pictureCss from "./lib/picture.css";
 import { makePicture } from "./lib/picture.js";
 import css from "./live.css";
 
@@ -492,7 +493,7 @@ figure("se-live", (root, { classes, samples, blocks, measured, pair }, self) => 
   self.ontheme = draw;
 
   root.append(
-    h("style", {}, css),
+    h("style", {}, pictureCss + css),
     h("h3", {}, "A trained network, live"),
     h("div", { class: "act" }, give, picture.thumbs),
     h(
