@@ -129,7 +129,7 @@ def test_both_learn_the_drawn_shapes(opened: Callable[..., Page]) -> None:
     for name in ("plain", "se"):
         assert sum(bars(page, name)) == pytest.approx(1, abs=1e-4)
     assert page.evaluate(f"[...{HOST}.querySelectorAll('.strips canvas')].map((one) => one.width)") == [16, 32, 64]
-    page.get_by_role("button", name="A held picture").click()
+    page.get_by_role("button", name="Held picture").click()
     says(page, ".bars .true", "✓")
     page.locator(".primary").click()  # again, with another seed
     says(page, ".status", r"seed 2")
@@ -165,7 +165,7 @@ def test_own_classes_from_files_are_learned_and_loaded_by_pytorch(opened: Callab
             wanted = net.eval()(pixels).softmax(1)[0]
         assert bars(page, name) == pytest.approx(wanted.tolist(), abs=1e-3)
     code = text(page, ".saved pre").replace(path.name, path.as_posix())
-    assert 'classes = ["red things","class 1"]' in code
+    assert 'classes = ["red things", "class 1"]' in code
     exec(compile(code, "saved", "exec"), {})  # the lines that the figure gives
 
 

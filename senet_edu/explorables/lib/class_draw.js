@@ -88,7 +88,7 @@ const drawAnswer = (ui, s) => {
   ui.answers.draw({ names, view, truth: s.truth });
   ui.strips.draw(view?.se.gates ?? s.view?.se.gates);
   ui.answerTitle.textContent = view ? "What both say of this picture" : "A picture for both: not trained yet";
-  ui.next.hidden = !s.run?.data.held;
+  ui.next.hidden = !s.run?.data.held || ui.picture.live;
 };
 
 export const draw = (ui, s, width) => {

@@ -84,7 +84,7 @@ const settings = ({ options, change }) => {
 /** The reader's picture, and what adds it to a class. */
 const picturePanel = ({ host, on }) => {
   const picture = makePicture({ host, sees: 16, changed: on.picture });
-  const next = button({ label: "A held picture", click: on.next });
+  const next = button({ label: "Held picture", click: on.next });
   const add = held({ act: on.add, repeats: () => picture.live });
   return { picture, next, add };
 };

@@ -4,9 +4,23 @@ import { apart, smooth } from "./curves.js";
 
 const percent = (v) => `${Math.round(100 * v)} %`;
 export const KINDS = {
-  loss: { title: "Loss", of: "loss", show: (v) => number(v, 2), ticks: [0, 1, 2], top: 2 },
-  accuracy: { title: "Right on training pictures", of: "accuracy", show: percent, ticks: [0, 0.5, 1], top: 1 },
-  held: { title: "Right on held pictures", of: "heldAccuracy", show: percent, ticks: [0, 0.5, 1], top: 1 },
+  loss: { title: "Loss", short: "Loss", of: "loss", show: (v) => number(v, 2), ticks: [0, 1, 2], top: 2 },
+  accuracy: {
+    title: "Right on training pictures",
+    short: "Training pictures",
+    of: "accuracy",
+    show: percent,
+    ticks: [0, 0.5, 1],
+    top: 1,
+  },
+  held: {
+    title: "Right on held pictures",
+    short: "Held pictures",
+    of: "heldAccuracy",
+    show: percent,
+    ticks: [0, 0.5, 1],
+    top: 1,
+  },
 };
 const LINES = [
   ["plain", "plain", "var(--plain)", 2, "p"],
@@ -24,15 +38,16 @@ export const series = (log, kind) => {
 
 /** A panel with `draw({ width, height, total, logs, classes, note })`. */
 export const curve = (kind) => {
-  const { title, show, ticks, top } = KINDS[kind];
+  const { title, short: brief, show, ticks, top } = KINDS[kind];
   const chart = svg("svg", { "aria-hidden": "true" });
+  const named = h("span", {}, title);
   const values = h("span", { class: "tiny" });
-  const heading = h("div", { class: "lab" }, title, " ", values);
+  const heading = h("div", { class: "lab" }, named, values);
   const picture = h("div", { role: "img" }, chart);
   const box = h("div", { class: `panel ${kind}` }, heading, picture);
   const draw = ({ width, height, total, logs, classes, note }) => {
     const narrow = width < 240; // then the values stand in the title
-    const [left, right, above, bottom] = [44, width - (narrow ? 6 : 84), 8, height - 18];
+    const [left, right, above, bottom] = [46, width - (narrow ? 6 : 92), 8, height - 18];
     const x = (step) => left + ((right - left) * step) / total;
     const y = (value) => bottom - (Math.min(value, top) / top) * (bottom - above);
     const text = (at, line, content, attributes) => svg("text", { x: at, y: line, class: "s", ...attributes }, content);
@@ -67,7 +82,8 @@ export const curve = (kind) => {
         text((left + right) / 2, y(0.75 * top) + 4, note || "drawn while you train", { "text-anchor": "middle" }),
       );
     parts.push(text(left, height - 3, "step 0"), text(right, height - 3, String(total), { "text-anchor": "end" }));
-    values.textContent = narrow ? ends.join(", ") : "";
+    named.textContent = narrow ? brief : title;
+    values.textContent = narrow ? ends.join(", ") || "\u00a0" : "";
     chart.setAttribute("width", width);
     chart.setAttribute("height", height);
     chart.replaceChildren(...parts);

@@ -84,7 +84,7 @@ from safetensors.torch import load_file
 from senet_edu import create_model
 from senet_edu.data import normalize
 
-classes = ${JSON.stringify(names)}
+classes = [${names.map((name) => JSON.stringify(name)).join(", ")}]
 net = create_model(${made})
 net.load_state_dict(load_file("${file}"))
 net.eval()
