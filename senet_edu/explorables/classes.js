@@ -60,8 +60,9 @@ figure("se-classes", (root, { simd = true }, self) => {
       try {
         const view = await run.pair.answer(pixels());
         if (run !== s.run) continue;
-        s.view = view;
-        const quiet = ui.picture.live || s.phase === "running" || !s.steps;
+        const sound = view.se.probabilities.every(Number.isFinite) && view.plain.probabilities.every(Number.isFinite);
+        s.view = sound ? view : null; // of a run that blew up
+        const quiet = !s.view || ui.picture.live || s.phase === "running" || !s.steps;
         if (!quiet) self.say(answers(run.names, view, s.truth));
         draw();
       } catch (error) {

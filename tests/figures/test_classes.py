@@ -308,6 +308,22 @@ def test_it_pauses_while_nobody_looks(opened: Callable[..., Page]) -> None:
     page.wait_for_function(f"{HOST}.querySelector('.status').textContent !== '{step}'", timeout=WAIT)
 
 
+def test_a_run_that_blows_up_says_so_and_draws_what_there_was(opened: Callable[..., Page]) -> None:
+    page = opened("0.40.4")
+    page.get_by_role("button", name="More").click()
+    rate = page.get_by_label("rate")
+    rate.evaluate("(menu) => menu.append(new Option('1e30', '1e30'))")
+    rate.select_option("1e30")
+    ready(page)
+    page.locator(".primary").click()
+    says(page, ".say", "blew up at step")
+    assert page.locator(".primary").text_content() == "▶ Train anew"
+    assert "NaN" not in page.evaluate(f"{HOST}.querySelector('.curves').innerHTML")
+    page.locator(".primary").click()
+    says(page, ".status", "40 steps in")
+    assert rate.input_value() == "0.25"
+
+
 COUNT_WORKERS = """<script>
 globalThis.workers = 0;
 const Real = globalThis.Worker;

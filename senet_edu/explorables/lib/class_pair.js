@@ -12,7 +12,7 @@ export const classPair = ({ options, ...data }, changed) => {
   const over = (key) => NETWORKS.every((name) => logs[name].at(-1)?.[key]);
   const heard = (name) => (progress) => {
     if (!open) return;
-    if (progress.loss !== null) logs[name].push(progress);
+    if (Number.isFinite(progress.loss)) logs[name].push(progress); // no line can show another
     if (progress.blown && !pair.blown) {
       pair.pause();
       pair.blown = true;
