@@ -44,7 +44,7 @@ export const answers = () => {
 /** A strip of gates for each block: `draw(gates)`, lists of numbers by the block's name, or null. */
 export const strips = () => {
   const list = h("div", { class: "strips" });
-  const box = h("div", { class: "gates" }, h("div", { class: "lab" }, "Gates of SE ", gateScale()), list);
+  const box = h("div", { class: "gates" }, h("div", { class: "lab" }, "SE gates ", gateScale()), list);
   let blocks = {};
   const draw = (gates) => {
     const names = Object.keys(gates ?? {});

@@ -79,7 +79,9 @@ export const curve = (kind) => {
       parts.push(text(right + 8, at + 4, words, { class: style }));
     if (!said.length || note)
       parts.push(
-        text((left + right) / 2, y(0.75 * top) + 4, note || "drawn while you train", { "text-anchor": "middle" }),
+        text((left + right) / 2, y(0.75 * top) + 4, note || (narrow ? "not yet" : "drawn while you train"), {
+          "text-anchor": "middle",
+        }),
       );
     parts.push(text(left, height - 3, "step 0"), text(right, height - 3, String(total), { "text-anchor": "end" }));
     named.textContent = narrow ? brief : title;
