@@ -417,9 +417,16 @@ def test_a_verdict_needs_numbers_and_a_difference_that_chance_does_not_explain(s
     assert say("verdict", DONE | {"phase": "running"}) == ""
     assert say("verdict", DONE | {"n": 0}).endswith("That says nothing about new ones.")
     assert say("verdict", DONE | {"se": 0.74}).endswith("Too close to call.")
-    assert say("verdict", DONE | {"se": 0.8}).endswith("Here SE helps.")
-    assert say("verdict", DONE | {"se": 0.6}).endswith("Here SE does not help.")
+    assert say("verdict", DONE | {"se": 0.8}).endswith("With this seed, SE helps.")
+    assert say("verdict", DONE | {"se": 0.6}).endswith("With this seed, SE does not help.")
     assert say("verdict", DONE | {"n": 6, "se": 1.0, "plain": 0.83}).endswith("Too close to call.")
+
+
+def test_a_held_curve_has_a_point_for_each_measurement_and_no_stairs() -> None:
+    log = [{"step": k, "steps": 40, "heldAccuracy": None if k < 2 else k // 2 / 100} for k in range(1, 12)]
+    call = in_node(script("lib/class_plots.js"))
+    points = call('async (log) => SE["lib/class_plots.js"].series(log, "held")', log)
+    assert points == [[2, 0.01], [4, 0.02], [6, 0.03], [8, 0.04], [10, 0.05], [11, 0.05]]
 
 
 def test_what_few_pictures_teach_is_said_by_the_numbers(say: Callable) -> None:

@@ -27,11 +27,24 @@ const LINES = [
   ["se", "SE", "var(--ink)", 2.6, "b"],
 ];
 
+const LOOKS = 20; // times in a run that held pictures are looked at
+
+/** Of a log the reports that bring a new measurement, and the last. */
+const measured = (points) => {
+  let due = 0;
+  return points.filter(({ step, steps }, i) => {
+    if (step < due && i < points.length - 1) return false;
+    const every = Math.ceil(steps / LOOKS);
+    due = (Math.floor(step / every) + 1) * every;
+    return true;
+  });
+};
+
 /** Of a network's log the points [step, value] of a kind: smoothed, but for held pictures, which are measured. */
 export const series = (log, kind) => {
   const { of } = KINDS[kind];
   const points = log.filter((one) => one[of] !== null);
-  if (kind === "held") return points.map((one) => [one.step, one[of]]);
+  if (kind === "held") return measured(points).map((one) => [one.step, one[of]]);
   const values = smooth(points.map((one) => one[of]));
   return points.map(({ step }, i) => [step, values[i]]);
 };

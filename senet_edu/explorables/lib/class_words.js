@@ -29,8 +29,8 @@ export const verdict = ({ phase, plain, se, n, train }) => {
   const both = `with SE **${percent(se)}** right, without **${percent(plain)}**`;
   if (Math.abs(se - plain) <= margin(plain, se, n)) return `On ${count(n)} held pictures: ${both}. Too close to call.`;
   return se > plain
-    ? `On ${count(n)} held pictures: ${both}. Here SE helps.`
-    : `On ${count(n)} held pictures: ${both}. Here SE does not help.`;
+    ? `On ${count(n)} held pictures: ${both}. With this seed, SE helps.`
+    : `On ${count(n)} held pictures: ${both}. With this seed, SE does not help.`;
 };
 
 /** What so few pictures can teach. `train`, `held`: shares that the one with SE has right; `each`: pictures a class. */
