@@ -175,11 +175,11 @@ def test_a_wrong_gradient_is_noticed(node: Call, drawn: tuple[Tensor, Tensor], w
 def test_fifty_steps_are_pytorchs(engine: Call, drawn: tuple[Tensor, Tensor], name: str) -> None:
     """The book's optimizer and cycle: which weights decay, Nesterov's momentum, the rate of every step.
 
-    With a larger rate single precision goes its own way, PyTorch's too: at 0.05 it ends 0.002 from its double one.
+    With larger rates single precision goes its own way, PyTorch's too: at 0.05 it ends 0.002 from its double one.
     """
     images, labels = drawn
     model = model_for(NETWORKS[name], restless=False)
-    recipe = Recipe(epochs=10, lr=0.02, batch_size=16)
+    recipe = Recipe(epochs=10, lr=0.01, batch_size=16)
     batches = [
         {"pixels": as_bytes(images[i : i + 16]), "labels": labels[i : i + 16].tolist()} for i in range(0, 80, 16)
     ]
@@ -198,7 +198,8 @@ def test_fifty_steps_are_pytorchs(engine: Call, drawn: tuple[Tensor, Tensor], na
         loss.backward()
         optimizer.step()
         scheduler.step()
-    assert losses[-1] < 0.9 * losses[0]
+    assert losses[-1] < 0.95 * losses[0]
+    assert found[:10] == pytest.approx(losses[:10], abs=1e-5)
     assert found == pytest.approx(losses, abs=1e-3)
 
 

@@ -5,8 +5,8 @@ export function seClassLayers({ order }) {
   const MOMENTUM = 0.1,
     EPSILON = 1e-5; // PyTorch's
 
-  /** Batch norm from x to y, and with `relu` a ReLU behind it. In training a channel gets mean and variance of the batch
-      at hand, and the running ones follow; else the running ones are used. x.d may be y.d. */
+  /** Batch norm from x to y, and with `relu` a ReLU behind it. In training a channel gets mean and variance of the
+      batch at hand, and the running ones follow; else the running ones are used. x.d may be y.d. */
   const batchNorm = (machine, all, name, x, y, { relu = false } = {}) => {
     const { side, channels, count: C } = x,
       shape = { side, channels },
@@ -60,8 +60,8 @@ export function seClassLayers({ order }) {
     if (!y.d) return layer;
     const slopes = machine.want("slopes", { ...shape, relu }),
       blend = machine.want("blend", shape);
-    /* With x̂ = (x - mean) · inverse and y = γ x̂ + β: dβ = Σ dy, dγ = Σ dy · x̂, and because mean and variance come from x
-       too, dx = γ · inverse · (dy - dβ / N - x̂ · dγ / N). */
+    /* With x̂ = (x - mean) · inverse and y = γ x̂ + β: dβ = Σ dy, dγ = Σ dy · x̂, and because mean and variance come
+       from x too, dx = γ · inverse · (dy - dβ / N - x̂ · dγ / N). */
     layer.backward = (images) => {
       const { m } = machine,
         N = images * area;
@@ -126,34 +126,37 @@ export function seClassLayers({ order }) {
     );
     const sums = machine.want("sums", { side, channels }),
       list = machine.place(channels);
-    let features; // of the last batch
+    let features; // of the last batch, C numbers for each image
     const layer = {
       forward: (images) => {
         const { m } = machine;
-        features = Array.from({ length: images }, (_, n) => {
+        features = new Float64Array(images * C);
+        layer.logits = Array.from({ length: images }, (_, n) => {
+          const logits = new Float64Array(m.subarray(b.at, b.at + classes));
           sums.run(x.inside + n * x.step, list);
-          return Float64Array.from({ length: C }, (_, c) => m[list + c] / area);
+          for (let c = 0; c < C; c++) {
+            const feature = (features[n * C + c] = m[list + c] / area);
+            for (let k = 0; k < classes; k++) logits[k] += feature * m[w.at + k * C + c];
+          }
+          return logits;
         });
-        layer.logits = features.map((feature) =>
-          Float64Array.from({ length: classes }, (_, k) =>
-            feature.reduce((sum, v, c) => sum + v * m[w.at + k * C + c], m[b.at + k]),
-          ),
-        );
       },
     };
     if (!x.d) return layer;
+    const back = new Float64Array(channels);
     /** gradients: those of the logits, a list for each image. */
     layer.backward = (gradients) => {
       const { m } = machine;
       gradients.forEach((gradient, n) => {
-        const back = new Float64Array(C);
-        gradient.forEach((d, k) => {
-          m[b.d + k] += d;
-          for (let c = 0; c < C; c++) {
-            m[w.d + k * C + c] += d * features[n][c];
-            back[c] += (d * m[w.at + k * C + c]) / area;
+        for (let k = 0; k < classes; k++) m[b.d + k] += gradient[k];
+        for (let c = 0; c < C; c++) {
+          let sum = 0;
+          for (let k = 0; k < classes; k++) {
+            m[w.d + k * C + c] += gradient[k] * features[n * C + c];
+            sum += gradient[k] * m[w.at + k * C + c];
           }
-        });
+          back[c] = sum / area;
+        }
         for (let r = 0, at = x.d.inside + n * x.step; r < side; r++, at += 2 * channels)
           for (let i = 0; i < side; i++, at += channels) m.set(back, at);
       });

@@ -51,8 +51,8 @@ export function seClassNet(
     return { y, layers, gated };
   };
 
-  /** As create_model starts: He's normal numbers by the fan out in convolutions, by the fan in in SE blocks, uniform ones
-      in the classifier; batch norms begin as the identity. */
+  /** As create_model starts: He's normal numbers by the fan out in convolutions, by the fan in in SE blocks, uniform
+      ones in the classifier; batch norms begin as the identity. */
   const initialize = ({ name, shape }, rand) => {
     if (name === "fc.weight" || name === "fc.bias") return (2 * rand() - 1) / Math.sqrt(WIDTHS.at(-1));
     if (shape.length === 1) return name.endsWith("weight") ? 1 : 0;

@@ -14,17 +14,17 @@
      trainer.start(), trainer.pause(), trainer.step(), trainer.close();
      const { probabilities, gates } = await trainer.answer(pixels); // a picture, Uint8Array(16 * 16 * 3)
 
-   All of `options` may be left out; those above are the defaults, but for the seed, which is 0. `se: false` is the plain
-   ResNet-8. Two trainers of one seed see the same pictures in the same order, turned and shifted alike.
+   All of `options` may be left out; those above are the defaults, but for the seed, which is 0. `se: false` is the
+   plain ResNet-8. Two trainers of one seed see the same pictures in the same order, shifted and mirrored alike.
 
    progress   { step, steps, loss, accuracy, heldAccuracy, imagesPerSecond, done, blown }, every 50 ms or so while it
               trains, when it has paused, after each step(), and once when it is done. `loss` (cross-entropy with
               smoothed labels) and `accuracy` (0..1, of the augmented pictures) are means over the steps since the last
               one; heldAccuracy, 0..1, is measured 20 times in a run and at its end, and is else the last one measured,
               null before and without `held`. `blown`: the loss is no number any more, and training has stopped.
-   start()    trains until steps are done or pause(); step() trains one step and pauses; both do nothing when it is done.
-   answer     { probabilities: Float32Array(classes), gates: { "layer1.0.se": Float32Array(16), … } } of the network as
-              it is now, also between the steps of a running training; gates are {} without SE.
+   start()    trains until steps are done or pause(); step() trains one step and pauses; both do nothing when done.
+   answer     { probabilities: Float32Array(classes), gates: { "layer1.0.se": Float32Array(16), … } } of the
+              network as it is now, also between the steps of a running training; gates are {} without SE.
    weights()  a Map of PyTorch's names, running means and variances too, to { shape, data }.
    safetensors({ names })  the bytes of a file that create_model("se_resnet8", num_classes=…, reduction=4)
               .load_state_dict takes; `names` of the classes go into its metadata.

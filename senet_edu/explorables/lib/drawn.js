@@ -1,4 +1,4 @@
-/* Ten classes of textured shapes, drawn from a seed: the twin of senet_edu/data/procedural.py, which says what they are.
+/* Ten classes of textured shapes, drawn from a seed: the twin of senet_edu/data/procedural.py, which explains them.
 
      const { images, labels } = drawnSet({ count: 400, seed: 1 }); // as class_trainer.js takes them
      drawnImage(label, rand); // one picture of 32 x 32 x 3 bytes, from 1041 numbers of rand() in the order of Python
@@ -65,7 +65,7 @@ export const drawnImage = (label, rand) => {
   return pixels;
 };
 
-/** A square picture at half its side: of each row and column four pixels count 1, 3, 3, 1, and less many at a border. */
+/** A square picture at half its side: of each row and column four pixels count 1, 3, 3, 1; at a border three. */
 export const halve = (pixels) => {
   const side = Math.sqrt(pixels.length / 3),
     half = side / 2;

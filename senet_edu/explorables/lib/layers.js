@@ -91,16 +91,16 @@ export function seLayers({ excite, back }) {
       ? machine.want("outer", { side, inputs: 3, stored: 4, outputs: stored, shifted: "b" })
       : machine.want("outer", { side, inputs, stored, outputs, stride, taps });
     const parts = from.d ? turnedParts(machine, from, to, { stride, taps, onto }) : [];
+    const turned = parts.map(({ at, rows, columns }) => {
+      const shape = [rows.length, columns.length, to.count, inputs];
+      return { at, order: order(shape, (y, x, o, i) => place(o, i, rows[y], columns[x])) };
+    });
     /** Once a step, when the weights have changed. */
     layer.turn = () => {
       const { m } = machine;
-      for (const { at, rows, columns } of parts) {
-        let t = at;
-        for (const y of rows)
-          for (const x of columns)
-            for (let o = 0; o < to.count; o++, t += stored)
-              for (let i = 0; i < inputs; i++) m[t + i] = m[w.at + place(o, i, y, x)];
-      }
+      for (const { at, order } of turned)
+        for (let t = at, k = 0; k < order.length; t += stored)
+          for (let i = 0; i < inputs; i++) m[t + i] = m[w.at + order[k++]];
     };
     const biasOf = (map) => {
       const { m } = machine;
@@ -192,7 +192,7 @@ export function seLayers({ excite, back }) {
     const [list, shift] = [0, 0].map(() => machine.place(channels)),
       gates = machine.place(u.images * channels);
     const view = ({ size }, at) => machine.m.subarray(at, at + size);
-    const values = (at) => Float64Array.from(machine.m.subarray(at, at + C));
+    const values = (at) => new Float64Array(machine.m.subarray(at, at + C));
     const states = [];
     const layer = { override: null };
     layer.forward = (images = 1) => {

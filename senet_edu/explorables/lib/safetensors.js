@@ -1,7 +1,7 @@
 /* Files of weights that PyTorch reads: eight bytes for the length of a header in JSON, the header, the numbers. */
 
-/** weights: { name: { shape, data } } with data a Float32Array, or a BigInt64Array for PyTorch's counters; about: strings
-    by name. Returns the bytes. */
+/** weights: { name: { shape, data } } with data a Float32Array, or a BigInt64Array for PyTorch's counters; about:
+    strings by name. Returns the bytes. */
 export const safetensors = (weights, about = {}) => {
   const bytesOf = { F32: 4, I64: 8 };
   // The longer numbers first, so that all begin at a multiple of their length.

@@ -4,8 +4,8 @@
      await ask("weights", { step: 10 });
 
    make(post, later, slice) returns the tasks that the other end knows, { weights: ({ step }) => …, … }; `source` is its
-   text, because a worker has no page to import from. A task may post what nobody asked for, which `told` gets, and go on
-   working in slices of `slice` ms: later(f) calls f when waiting messages have been read. Where a page may have no
+   text, because a worker has no page to import from. A task may post what nobody asked for, which `told` gets, and go
+   on working in slices of `slice` ms: later(f) calls f when waiting messages have been read. Where a page may have no
    worker, the page itself computes. What is asked of a closed thread is never answered. */
 
 /** The other end: the answer to a message. */

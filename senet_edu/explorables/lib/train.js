@@ -1,5 +1,5 @@
-/* What training needs beside layers, as PyTorch has it: losses with their gradients, optimizers, one cycle of rates; and
-   numbers by chance. */
+/* What training needs beside layers, as PyTorch has it: losses with their gradients, optimizers, one cycle of rates;
+   and numbers by chance. */
 
 export function seTrain() {
   /** Mean absolute error of three channels against `target` (pixel by pixel), times `weight`; its gradient goes to
