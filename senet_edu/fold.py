@@ -9,7 +9,7 @@ or the linear layer next to the block. Then squeeze, two layers and the rescalin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +17,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
+from senet_edu.checks import number
 from senet_edu.gates import Block, call, find_blocks, hooked, override_gates, plain_names, record_gates
 from senet_edu.modes import evaluating
 from senet_edu.surgery import WithSE
+
+Constant = float | Tensor | Sequence[float]
 
 CHECKED = 4
 """Images on which each fold is checked. A fold is right for every image or for none, so more would tell no more."""
@@ -51,7 +54,7 @@ def fold_gates(
     model: nn.Module,
     x: Any,
     *,
-    gates: Mapping[str, Tensor] | None = None,
+    gates: Mapping[str, Constant] | None = None,
     spread: float = float("inf"),
 ) -> Folding:
     """Replace SE blocks by constant gates, multiplied into the layer before or behind them, in place.
@@ -68,19 +71,23 @@ def fold_gates(
     Args:
         model: the network; changed in place. Copy it first to keep it.
         x: its input, some images better than one: a tensor, a tuple of arguments or a dictionary of keyword arguments.
-        gates: name of a block to its constants `(C,)`; by default the means over x. Blocks that are not named are kept.
+        gates: name of a block to its constants `(C,)`, or one number for all its channels; by default the means over x.
+            Blocks that are not named are kept.
         spread: keep blocks in which a gate's standard deviation over x is larger than this.
 
     Raises:
-        ValueError: the model has no SE block; gates names another.
+        ValueError: the model has no SE block; gates names another, or holds what is no constant of its channels; spread
+            is no number from 0 on; x holds nothing. Nothing is changed then.
     """
+    if spread != float("inf"):
+        number("spread", spread, least=0)
     blocks = find_blocks(model, example=x)
     with evaluating(model), torch.no_grad():
         with record_gates(model) as recorded:
             before = _answer(model, x)
-        unknown = set(gates or ()) - set(recorded)
-        if unknown:
-            raise ValueError(f"gates names {min(unknown)!r}, not a block that is called: {', '.join(recorded)}")
+        if not all(map(len, recorded.values())):
+            raise ValueError("x must hold at least one sample")
+        constants = {name: s.mean(0) for name, s in recorded.items()} if gates is None else _constants(gates, recorded)
         wide = {name: s.float().std(0, unbiased=False).max().item() for name, s in recorded.items()}
         few = _first(x, CHECKED, {len(s) for s in recorded.values()})
         folded, kept = {}, {}
@@ -90,17 +97,34 @@ def fold_gates(
                 kept[name] = "it is not called"
             elif s.ndim != 2:
                 kept[name] = f"its gates have the shape {tuple(s.shape)}, not one for each channel"
-            elif gates is not None and name not in gates:
+            elif name not in constants:
                 kept[name] = "its gates were not given"
             elif wide[name] > spread:
                 kept[name] = f"its gates vary by {wide[name]:.3g}"
             else:
-                constant = s.mean(0) if gates is None else torch.as_tensor(gates[name]).to(s)
-                layer = _fold(model, few, name, block, constant)
+                layer = _fold(model, few, name, block, constants[name])
                 (folded if layer else kept)[name] = layer or "no layer beside it can take its gates"
         after = _answer(model, x)
     error = ((after - before).norm() / before.norm().clamp(min=1e-30)).item()
     return Folding(error, folded, kept, wide)
+
+
+def _constants(gates: Mapping[str, Constant], recorded: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The given constants as tensors `(C,)`, in the data type of the gates."""
+    if not isinstance(gates, Mapping):
+        raise ValueError(f"gates must be a dictionary from a block's name to its constants, got {gates!r}")
+    found = {}
+    for name, value in gates.items():
+        if name not in recorded:
+            raise ValueError(f"gates names {name!r}, not a block that is called: {', '.join(recorded)}")
+        s = recorded[name]
+        try:
+            found[name] = torch.as_tensor(value).to(s).expand(s.shape[1])
+        except (TypeError, ValueError, RuntimeError):
+            found[name] = torch.full((), float("nan"))
+        if not found[name].isfinite().all():
+            raise ValueError(f"gates[{name!r}] must be finite numbers ({s.shape[1]},), got {value!r}")
+    return found
 
 
 def _answer(model: nn.Module, x: Any) -> Tensor:
