@@ -356,6 +356,9 @@ def test_what_is_no_recipe_or_no_network_is_named(data: ImageData) -> None:
         train(replace(TINY, model="se_resnet21"), data=data)
     with pytest.raises(ValueError, match="se_resnet8 cannot be built with .*colour"):
         train(replace(TINY, model_options={"colour": 3}), data=data)
+    for option, value in {"num_classes": 7, "in_channels": 1, "features_only": True}.items():
+        with pytest.raises(ValueError, match=f"model_options must not hold {option!r}, which the images decide"):
+            train(replace(TINY, model_options={option: value}), data=data)
 
 
 # ---- Precision, profile
