@@ -187,6 +187,12 @@ def test_evaluate_says_what_does_not_fit(data: ImageData) -> None:
         evaluate(model, datasets.normalize(data.test_images), data.test_labels)
     with pytest.raises(ValueError, match=r"labels must be int64 \(40,\)"):
         evaluate(model, data.test_images, data.test_labels[:3])
+    with pytest.raises(ValueError, match="labels must be from 0 to 9, got 1 to 10"):  # as of another data set
+        evaluate(model, data.test_images[:10], torch.arange(1, 11))
+    with pytest.raises(ValueError, match="model must be a module, got 'resnet8'"):
+        evaluate("resnet8", data.test_images, data.test_labels)
+    _, accuracy = evaluate(torch.nn.Flatten(), data.test_images, data.test_labels)  # no parameters, no device
+    assert 0 <= accuracy <= 1
     with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
         evaluate(model, data.test_images, data.test_labels, 0)
 
