@@ -249,7 +249,8 @@ def settle(model: nn.Module, x: Tensor) -> None:
 
     Args:
         model: a network with its first weights.
-        x: `(N, C, H, W)`, N at least 2, as one image may leave a batch norm a single number; its batch statistics.
+        x: `(N, C, H, W)`, of which they take the statistics; of one image, with its mirror image, as a batch norm may
+            see one number of each.
     """
     norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     momenta = [norm.momentum for norm in norms]
@@ -260,7 +261,7 @@ def settle(model: nn.Module, x: Tensor) -> None:
                     nn.init.ones_(norm.weight)
                 norm.train()
                 norm.momentum = 1.0  # the statistics of this batch, nothing older
-            model(x)
+            model(x if len(x) > 1 else torch.cat([x, x.flip(-1)]))
         finally:
             for norm, momentum in zip(norms, momenta):
                 norm.momentum = momentum
@@ -375,7 +376,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    untrained = not (given.pretrained or given.weights or Path(given.source).exists()) and given.images > 1
+    untrained = not (given.pretrained or given.weights or Path(given.source).exists())
     try:
         if untrained:
             settle(model, x)
@@ -383,7 +384,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, AssertionError) as error:
         parser.error(f"{given.source} does not take images of shape {shape[1:]}: {error}; another --size may do")
     print(table)
-    print(f"\n{len(table)} SE blocks, {sum(row.works for row in table)} work; {given.images} images of random noise")
+    images = f"{len(x)} image{'s' * (len(x) > 1)}"
+    print(f"\n{len(table)} SE blocks, {sum(row.works for row in table)} work; {images} of random noise")
     if untrained:
         print("untrained: batch norms took the statistics of these images, and those at zero began at one")
     return int(not table.healthy)

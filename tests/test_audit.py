@@ -147,6 +147,8 @@ def test_the_command_lets_untrained_branches_speak(capsys: pytest.CaptureFixture
     assert main(["senet_edu:se_resnet8", "--size", "32", "--model-option", "reduction=4", *zero]) == 0
     out = capsys.readouterr().out
     assert "3 SE blocks, 3 work" in out and "untrained: batch norms took" in out
+    assert main(["senet_edu:se_resnet8", "--size", "32", "--images", "1", "--model-option", "reduction=4", *zero]) == 0
+    assert "3 SE blocks, 3 work; 1 image of random noise" in capsys.readouterr().out
 
 
 def test_settled_batch_norms_know_the_maps() -> None:
