@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
-from senet_edu.checks import whole
+from senet_edu.checks import inputs, path, whole
 from senet_edu.gates import Block, call, find_blocks, hooked, override_gates, record_gates
 from senet_edu.interop import unwrap_state_dict
 from senet_edu.modes import evaluating
@@ -131,7 +131,7 @@ def audit(model: nn.Module, x: Any) -> Audit:
         ValueError: model is not a module.
     """
     with torch.inference_mode(False), torch.enable_grad():
-        return _audited(model, tree_map(lambda leaf: leaf.clone() if _is_inference(leaf) else leaf, x))
+        return _audited(model, tree_map(lambda leaf: leaf.clone() if _is_inference(leaf) else leaf, inputs("x", x)))
 
 
 def _is_inference(leaf: Any) -> bool:
@@ -250,7 +250,7 @@ def load_model(source: str, *, pretrained: bool = False, weights: str | None = N
     Raises:
         ValueError: an unknown library or name, a library that is not installed, or a file without a model.
     """
-    library, _, name = source.partition(":")
+    library, _, name = str(path("source", source)).partition(":")
     if name and not Path(source).exists():
         model = _built(library, name, pretrained)
     else:
@@ -284,7 +284,9 @@ def _built(library: str, name: str, pretrained: bool) -> nn.Module:
 
 def _read(path: str, trust: bool) -> Any:
     if not Path(path).is_file():
-        raise ValueError(f"there is no file {path!r}; a network of a library is LIBRARY:NAME, such as timm:seresnet50")
+        raise ValueError(
+            f"source: there is no file {path!r}; a network of a library is LIBRARY:NAME, such as timm:seresnet50"
+        )
     if path.endswith(".safetensors"):
         from safetensors.torch import load_file
 

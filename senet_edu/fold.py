@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
+from senet_edu import checks
 from senet_edu.gates import Block, call, find_blocks, hooked, override_gates, plain_names, record_gates
 from senet_edu.modes import evaluating
 from senet_edu.surgery import WithSE
@@ -74,7 +75,13 @@ def fold_gates(
     Raises:
         ValueError: the model has no SE block; gates names another.
     """
-    blocks = find_blocks(model, example=x)
+    if spread != float("inf"):
+        checks.number("spread", spread, least=0)
+    if gates is not None and not isinstance(gates, Mapping):
+        raise ValueError(f"gates must be a dictionary from a block's name to its constants, got {gates!r}")
+    for name, s in (gates or {}).items():
+        checks.tensor(f"gates[{name!r}]", s, (None,))
+    blocks = find_blocks(model, example=checks.inputs("x", x))
     with evaluating(model), torch.no_grad():
         with record_gates(model) as recorded:
             before = _answer(model, x)

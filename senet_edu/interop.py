@@ -45,6 +45,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from senet_edu import checks
 from senet_edu.cost import check_size
 from senet_edu.gates import Block, find_blocks
 from senet_edu.modes import evaluating
@@ -138,7 +139,9 @@ def convert_state_dict(state_dict: Mapping[str, Any], source: str, target: str =
         ValueError: an unknown family; no weights, or something else among them; a key that has no counterpart; two keys
             with the same one; a network that cannot be expressed.
     """
-    if (source == OURS) == (target == OURS) or not {source, target} <= {OURS, *SOURCES}:
+    checks.choice("source", source, (OURS, *SOURCES))
+    checks.choice("target", target, (OURS, *SOURCES))
+    if (source == OURS) == (target == OURS):
         raise ValueError(
             f"one of source and target must be {OURS!r}, the other one of {', '.join(SOURCES)}; "
             f"got source={source!r}, target={target!r}"
@@ -327,6 +330,10 @@ def compare_layers(model: nn.Module, other: nn.Module, x: Tensor) -> dict[str, f
         calls them, so a layer stands before the block that holds it.
     """
 
+    checks.module("model", model)
+    checks.module("other", other)
+    checks.inputs("x", x)
+
     def outputs(network: nn.Module) -> dict[str, Tensor]:
         seen: dict[str, Tensor] = {}
 
@@ -411,8 +418,10 @@ def export_onnx(
         ValueError: the path is none; the model does not take such images; an SE block is not called, or several times
             in one forward pass.
     """
-    if not isinstance(path, (str, Path)) or not str(path):
-        raise ValueError(f"path must be the path of a file, got {path!r}")
+    path = checks.path("path", path)
+    checks.flag("free_size", free_size)
+    if opset_version is not None:
+        checks.whole("opset_version", opset_version, least=18)
     blocks = find_blocks(model)
     names = ["logits", *blocks]
     like = next(model.parameters(), torch.empty(0))

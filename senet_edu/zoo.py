@@ -37,7 +37,7 @@ def facts(name: str) -> dict[str, Any]:
     Raises:
         ValueError: no such network is shipped.
     """
-    if name not in manifest():
+    if not isinstance(name, str) or name not in manifest():
         raise ValueError(f"name {name!r} has no shipped weights; there are {', '.join(manifest())}")
     return manifest()[name]
 

@@ -54,8 +54,10 @@ def evaluate(
     Raises:
         ValueError: there are no images, or not as many labels.
     """
+    checks.module("model", model)
     checks.images("images", images)
     checks.labels("labels", labels, len(images))
+    checks.flag("mirror", mirror)
     checks.whole("batch_size", batch_size, least=1)
     device = next(model.parameters()).device
     loss = correct = torch.zeros((), device=device)
@@ -335,6 +337,7 @@ def train(
     if not isinstance(recipe, Recipe):
         raise ValueError(f"recipe must be a Recipe, such as RECIPES['laptop'].recipe, got {recipe!r}")
     checks.whole("eval_every", eval_every, least=1)
+    resume, overwrite = checks.flag("resume", resume), checks.flag("overwrite", overwrite)
     folder = Folder(out)
     device = computing(device)
     data = images_for(recipe, data)
