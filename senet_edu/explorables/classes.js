@@ -210,7 +210,8 @@ figure("se-classes", (root, { simd = true }, self) => {
     remove: (k = s.picked?.[0], i = s.picked?.[1]) => {
       if (s.source !== "own" || k === undefined) return;
       const { name, pictures } = s.sets.own[k];
-      pictures.splice(i, 1);
+      if (!pictures.length) return;
+      pictures.splice(Math.min(i, pictures.length - 1), 1); // a burst of keys comes from a picture that is gone
       s.picked = null;
       if (pictures.length) on.pick(k, Math.min(i, pictures.length - 1), true);
       self.say(`Removed. ${name} has ${pictures.length}.`);

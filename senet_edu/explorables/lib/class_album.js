@@ -36,7 +36,10 @@ export const album = (on) => {
     const to = { ArrowLeft: i - 1, ArrowRight: i + 1, Home: 0, End: length - 1 }[event.key];
     if (event.key === "Delete" || event.key === "Backspace") on.remove(k, i);
     else if (to === undefined || to < 0 || to >= length) return;
-    else on.pick(k, to, true);
+    else {
+      rows[k].list.children[to].focus(); // at once: the next key may come before the next frame
+      on.pick(k, to, true);
+    }
     event.preventDefault();
   };
   const thumbs = ({ sets, own, hold, picked }, k) => {
