@@ -5,6 +5,10 @@ its pacing: one worker each, 400 steps of 16 pictures. The time is from the call
 workers included. Then a part of it without WebAssembly, scaled to 400 steps. With `--json` the last line is one JSON
 object: `seconds_400_steps`, `images_per_second`, `first_loss_seconds`, `wasm` (was it used), the same in plain
 JavaScript as `javascript_seconds_400_steps` (or null) and `speedup`, and the machine's `load` over the last minute.
+
+Then the classifier, SE-ResNet-8 at 16 x 16, in one worker on batches of 32 drawn pictures, shifted and mirrored:
+`class_images_per_second`, and `javascript_class_images_per_second`. A machine that has other work too makes both
+smaller; `class_images_per_cpu_second` counts the processor's own time, in node (null where there is none).
 """
 
 from __future__ import annotations
@@ -13,6 +17,8 @@ import argparse
 import json
 import os
 import platform
+import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -47,13 +53,50 @@ async ({ simd, steps }) => {
 }
 """
 
+CLASSES = """
+async ({ simd, steps }) => {
+  const { classTrainer } = SE["lib/class_trainer.js"], { drawnSet } = SE["lib/drawn.js"];
+  const drawn = drawnSet({ count: 200, seed: 1 });
+  let trainer;
+  const done = new Promise((resolve) => {
+    const options = { steps, simd, batch: 32 };
+    trainer = classTrainer({ classes: 10, options, ...drawn }, (progress) => progress.done && resolve());
+  });
+  const { kernel } = await trainer.ready;
+  const start = performance.now();
+  trainer.start();
+  await done;
+  trainer.close();
+  return { kernel, images: (steps * 32e3) / (performance.now() - start) };
+}
+"""
+CPU = """
+const { network, batches } = SE["lib/class_worker.js"].engine, { drawnSet } = SE["lib/drawn.js"];
+const drawn = drawnSet({ count: 200, seed: 1 }), next = batches({ classes: 10, seed: 0, batch: 32, ...drawn });
+const net = network({ steps: 400 });
+for (let i = 0; i < 20; i++) net.train(next());
+const before = process.cpuUsage();
+for (let i = 0; i < 150; i++) net.train(next());
+const { user, system } = process.cpuUsage(before);
+console.log((150 * 32e6) / (user + system));
+"""
+
+
+def per_cpu_second(script: str) -> int | None:
+    """Images that SE-ResNet-8 trains on in a second of a processor's time, in node."""
+    if not shutil.which("node"):
+        return None
+    text = f"{script}\n{CPU}"
+    run = subprocess.run(["node", "-e", text], capture_output=True, text=True, check=True)
+    return round(float(run.stdout))
+
 
 def measure(chromium: str, javascript_steps: int) -> dict[str, Any]:
     from playwright.sync_api import sync_playwright
 
     from senet_edu.explorables.lib.scripts import in_a_page, needed
 
-    script = "".join(map(in_a_page, needed("lib/lamp_worker.js")))
+    script = "".join(map(in_a_page, needed("lib/lamp_worker.js", "lib/class_trainer.js", "lib/drawn.js")))
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         path = Path(folder) / "page.html"
         path.write_text(f"<!doctype html><meta charset=utf-8><script>{script}</script>", encoding="utf-8", newline="\n")
@@ -62,6 +105,8 @@ def measure(chromium: str, javascript_steps: int) -> dict[str, Any]:
             page.goto(path.as_uri())
             ours = page.evaluate(MEASURE, {"simd": True, "steps": 400})
             plain = page.evaluate(MEASURE, {"simd": False, "steps": javascript_steps}) if javascript_steps else None
+            classes = page.evaluate(CLASSES, {"simd": True, "steps": 200})
+            slow_classes = page.evaluate(CLASSES, {"simd": False, "steps": 10}) if javascript_steps else None
             version = browser.version
     slow = plain["seconds"] * 400 / javascript_steps if plain else None
     return {
@@ -73,6 +118,10 @@ def measure(chromium: str, javascript_steps: int) -> dict[str, Any]:
         "speedup": slow and round(slow / ours["seconds"], 1),
         "error_plain": round(ours["plain"], 4),
         "error_se": round(ours["se"], 4),
+        "class_images_per_second": round(classes["images"]),
+        "class_wasm": classes["kernel"] == "WebAssembly",
+        "javascript_class_images_per_second": slow_classes and round(slow_classes["images"]),
+        "class_images_per_cpu_second": per_cpu_second(script),
         "browser": f"Chromium {version}",
         "machine": platform.machine(),
         "cores": os.cpu_count(),
@@ -92,6 +141,9 @@ def main() -> None:
     print(f"{result['browser']}: {result['seconds_400_steps']} s for both networks, load {result['load']}")
     print(f"errors: plain {result['error_plain']}, with SE {result['error_se']}")
     print(f"without WebAssembly: {result['javascript_seconds_400_steps']} s, {result['speedup']} times as long")
+    print(f"classifier: {result['class_images_per_second']} images a second in a worker")
+    print(f"without WebAssembly: {result['javascript_class_images_per_second']}")
+    print(f"in a second of the processor's time: {result['class_images_per_cpu_second']}")
     if args.json:
         print(json.dumps(result))
 

@@ -71,7 +71,8 @@ def compress(png: bytes) -> bytes:
 def draw(browser: Browser, name: str, html: str, folder: Path) -> bytes:
     body = with_scripts(html, lambda script: f"<script>{in_a_page(script)}</script>")
     path = folder / f"{name}.html"
-    path.write_text(PAGE.format(css=(BOOK / "assets" / "custom.css").as_uri(), html=body), encoding="utf-8")
+    css = (BOOK / "assets" / "custom.css").as_uri()
+    path.write_text(PAGE.format(css=css, html=body), encoding="utf-8", newline="\n")
     page = browser.new_page(viewport={"width": 960, "height": 900}, reduced_motion="reduce")
     page.goto(path.as_uri())
     page.wait_for_timeout(BUSY)

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
-from senet_edu.checks import whole
+from senet_edu.checks import inputs, path, whole
 from senet_edu.commandline import parse_option
 from senet_edu.gates import Block, call, find_blocks, hooked, override_gates, record_gates
 from senet_edu.interop import unwrap_state_dict
@@ -135,7 +135,7 @@ def audit(model: nn.Module, x: Any) -> Audit:
         ValueError: model is not a module.
     """
     with torch.inference_mode(False), torch.enable_grad():
-        return _audited(model, tree_map(lambda leaf: leaf.clone() if _is_inference(leaf) else leaf, x))
+        return _audited(model, tree_map(lambda leaf: leaf.clone() if _is_inference(leaf) else leaf, inputs("x", x)))
 
 
 def _is_inference(leaf: Any) -> bool:
@@ -289,7 +289,7 @@ def load_model(
         ValueError: an unknown library, name or option, a library that is not installed, a file without a model, or
             weights that do not fit.
     """
-    library, _, name = source.partition(":")
+    library, _, name = str(path("source", source)).partition(":")
     if name and not Path(source).exists():
         model = _built(library, name, pretrained, options or {})
     elif options:
@@ -337,7 +337,9 @@ def _built(library: str, name: str, pretrained: bool, options: Mapping[str, Any]
 
 def _read(path: str, trust: bool) -> Any:
     if not Path(path).is_file():
-        raise ValueError(f"there is no file {path!r}; a network of a library is LIBRARY:NAME, such as timm:seresnet50")
+        raise ValueError(
+            f"source: there is no file {path!r}; a network of a library is LIBRARY:NAME, such as timm:seresnet50"
+        )
     if path.endswith(".safetensors"):
         from safetensors.torch import load_file
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def whole(name: str, value: object, least: int | None = None, most: int | None = None) -> int:
@@ -89,6 +91,55 @@ def choice(name: str, value: object, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(value, known, n=1) if isinstance(value, str) else []
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}{hint}")
+
+
+def path(name: str, value: object) -> Path:
+    """The path of a file or a folder: a `Path`, or text that is not empty.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not isinstance(value, (str, Path)) or not str(value):
+        raise ValueError(f"{name} must be a path, got {value!r}")
+    return Path(value)
+
+
+def module(name: str, value: object) -> nn.Module:
+    """A network or a part of one.
+
+    Raises:
+        ValueError: anything else, such as the name of a network or its weights.
+    """
+    if not isinstance(value, nn.Module):
+        raise ValueError(f"{name} must be a module, got {value!r}")
+    return value
+
+
+def inputs(name: str, value: object) -> Any:
+    """What a network is called with: a tensor, a tuple of arguments, a dictionary of keyword arguments, or the like.
+
+    Raises:
+        ValueError: nothing at all, or what no network takes: None, a number, text.
+    """
+    empty = isinstance(value, (Sequence, Mapping)) and not value
+    if value is None or empty or isinstance(value, (Real, str, bytes)):
+        raise ValueError(f"{name} must be a tensor, or a tuple or dictionary of arguments, got {value!r}")
+    return value
+
+
+def tensor(name: str, value: object, shape: Sequence[int | None], dtype: torch.dtype | None = None) -> Tensor:
+    """A tensor of a shape, in which None stands for any size.
+
+    Raises:
+        ValueError: anything else.
+    """
+    fits = isinstance(value, Tensor) and value.ndim == len(shape) and dtype in (None, value.dtype)
+    if not fits or any(size not in (None, have) for size, have in zip(shape, value.shape)):  # type: ignore[attr-defined]
+        sizes = ", ".join("…" if size is None else str(size) for size in shape)
+        raise ValueError(
+            f"{name} must be {str(dtype or 'a tensor').removeprefix('torch.')} ({sizes}), got {_kind(value)}"
+        )
+    return value  # type: ignore[return-value]
 
 
 def images(name: str, value: object, least: int = 1) -> Tensor:

@@ -17,7 +17,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from senet_edu.checks import whole
+from senet_edu import checks
 from senet_edu.gates import find_blocks
 from senet_edu.modes import evaluating
 
@@ -40,7 +40,12 @@ class Latency:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Number of trainable and frozen parameters; statistics of batch norms are not parameters."""
+    """Number of trainable and frozen parameters; statistics of batch norms are not parameters.
+
+    Raises:
+        ValueError: model is not a module.
+    """
+    checks.module("model", model)
     return sum(p.numel() for p in model.parameters())
 
 
@@ -57,7 +62,8 @@ def se_parameters(stages: Iterable[tuple[int, int]], reduction: int = 16, *, bia
     Raises:
         ValueError: reduction is less than 1.
     """
-    whole("reduction", reduction, least=1)
+    checks.whole("reduction", reduction, least=1)
+    checks.flag("bias", bias)
     total = 0
     for blocks, channels in _pairs(stages):
         hidden = max(1, channels // reduction)
@@ -70,7 +76,9 @@ def _pairs(stages: object) -> Iterable[tuple[int, int]]:
         pairs = [(blocks, channels) for blocks, channels in stages]  # type: ignore[attr-defined]
     except (TypeError, ValueError):
         raise ValueError(f"stages must be pairs (blocks, channels), got {stages!r}") from None
-    return [(whole("stages: blocks", b, least=0), whole("stages: channels", c, least=1)) for b, c in pairs]
+    return [
+        (checks.whole("stages: blocks", b, least=0), checks.whole("stages: channels", c, least=1)) for b, c in pairs
+    ]
 
 
 def cost_by_module(model: nn.Module, input_size: Sequence[int], *, elementwise: bool = False) -> list[Cost]:
@@ -90,11 +98,11 @@ def cost_by_module(model: nn.Module, input_size: Sequence[int], *, elementwise: 
         ValueError: model is not a module; input_size is not three positive whole numbers, or the model does not take
             such images.
     """
+    checks.module("model", model)
+    checks.flag("elementwise", elementwise)
     model = getattr(model, "_orig_mod", model)  # within a compiled model
     blocks = {block.module: block.gate for block in find_blocks(model).values()} if elementwise else {}
     size = check_size(input_size)
-    if not isinstance(model, nn.Module):
-        raise ValueError(f"model must be a module, got {model!r}")
     dry = copy.deepcopy(model).to("meta").eval()
     twins = dict(zip(model.modules(), dry.modules()))
     gates = {twins[block]: twins[gate] for block, gate in blocks.items()}
@@ -140,7 +148,7 @@ def cost_by_module(model: nn.Module, input_size: Sequence[int], *, elementwise: 
 def check_size(input_size: object) -> tuple[int, ...]:
     """`(channels, height, width)`, each at least 1."""
     try:
-        size = tuple(whole("input_size", n, least=1) for n in input_size)  # type: ignore[attr-defined]
+        size = tuple(checks.whole("input_size", n, least=1) for n in input_size)  # type: ignore[attr-defined]
         if len(size) == 3:
             return size
     except (TypeError, ValueError):
@@ -207,7 +215,7 @@ def measure_latency(models: Mapping[str, nn.Module], x: Tensor, repeats: int = 2
     Raises:
         ValueError: repeats is less than 1.
     """
-    whole("repeats", repeats, least=1)
+    checks.whole("repeats", repeats, least=1)
     if not isinstance(models, Mapping) or not all(isinstance(model, nn.Module) for model in models.values()):
         raise ValueError(f"models must be a dictionary of modules, got {models!r}")
     if not isinstance(x, Tensor):

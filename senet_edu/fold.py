@@ -9,7 +9,7 @@ or the linear layer next to the block. Then squeeze, two layers and the rescalin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
-from senet_edu.checks import number
+from senet_edu import checks
 from senet_edu.gates import Block, call, find_blocks, hooked, override_gates, plain_names, record_gates
 from senet_edu.modes import evaluating
 from senet_edu.surgery import WithSE
-
-Constant = float | Tensor | Sequence[float]
 
 CHECKED = 4
 """Images on which each fold is checked. A fold is right for every image or for none, so more would tell no more."""
@@ -54,7 +52,7 @@ def fold_gates(
     model: nn.Module,
     x: Any,
     *,
-    gates: Mapping[str, Constant] | None = None,
+    gates: Mapping[str, Tensor] | None = None,
     spread: float = float("inf"),
 ) -> Folding:
     """Replace SE blocks by constant gates, multiplied into the layer before or behind them, in place.
@@ -71,8 +69,7 @@ def fold_gates(
     Args:
         model: the network; changed in place. Copy it first to keep it.
         x: its input, some images better than one: a tensor, a tuple of arguments or a dictionary of keyword arguments.
-        gates: name of a block to its constants `(C,)`, or one number for all its channels; by default the means over x.
-            Blocks that are not named are kept.
+        gates: name of a block to its constants `(C,)`; by default the means over x. Blocks that are not named are kept.
         spread: keep blocks in which a gate's standard deviation over x is larger than this.
 
     Raises:
@@ -80,8 +77,8 @@ def fold_gates(
             is no number from 0 on; x holds nothing. Nothing is changed then.
     """
     if spread != float("inf"):
-        number("spread", spread, least=0)
-    blocks = find_blocks(model, example=x)
+        checks.number("spread", spread, least=0)
+    blocks = find_blocks(model, example=checks.inputs("x", x))
     with evaluating(model), torch.no_grad():
         with record_gates(model) as recorded:
             before = _answer(model, x)
@@ -109,7 +106,7 @@ def fold_gates(
     return Folding(error, folded, kept, wide)
 
 
-def _constants(gates: Mapping[str, Constant], recorded: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _constants(gates: Mapping[str, Tensor], recorded: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The given constants as tensors `(C,)`, in the data type of the gates."""
     if not isinstance(gates, Mapping):
         raise ValueError(f"gates must be a dictionary from a block's name to its constants, got {gates!r}")
@@ -118,12 +115,9 @@ def _constants(gates: Mapping[str, Constant], recorded: Mapping[str, Tensor]) ->
         if name not in recorded:
             raise ValueError(f"gates names {name!r}, not a block that is called: {', '.join(recorded)}")
         s = recorded[name]
-        try:
-            found[name] = torch.as_tensor(value).to(s).expand(s.shape[1])
-        except (TypeError, ValueError, RuntimeError):
-            found[name] = torch.full((), float("nan"))
+        found[name] = checks.tensor(f"gates[{name!r}]", value, (s.shape[1],)).to(s)
         if not found[name].isfinite().all():
-            raise ValueError(f"gates[{name!r}] must be finite numbers ({s.shape[1]},), got {value!r}")
+            raise ValueError(f"gates[{name!r}] must be finite, got {value!r}")
     return found
 
 

@@ -44,6 +44,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from senet_edu import checks
 from senet_edu.modes import evaluating
 
 Hook = Callable[[nn.Module, tuple, Any], Any]
@@ -180,9 +181,8 @@ def find_gates(model: nn.Module, *, example: Any = None) -> dict[str, nn.Module]
 
 def find_blocks(model: nn.Module, *, example: Any = None) -> dict[str, Block]:
     """As `find_gates`, with the block beside its gate."""
-    if not isinstance(model, nn.Module):
-        raise ValueError(f"model must be a module, got {model!r}")
-    shapes = {} if example is None else _input_shapes(model, example)
+    checks.module("model", model)
+    shapes = {} if example is None else _input_shapes(model, checks.inputs("example", example))
     found: dict[str, Block] = {}
     owners: set[nn.Module] = set()  # modules that hold a block: they are tried no more
     parents = {child: module for module in model.modules() for child in module.children()}

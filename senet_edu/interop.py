@@ -46,7 +46,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from senet_edu.checks import whole
+from senet_edu import checks
 from senet_edu.cost import check_size
 from senet_edu.gates import Block, call, find_blocks, hooked
 from senet_edu.modes import evaluating
@@ -140,7 +140,9 @@ def convert_state_dict(state_dict: Mapping[str, Any], source: str, target: str =
         ValueError: an unknown family; no weights, or something else among them; a key that has no counterpart; two keys
             with the same one; a network that cannot be expressed.
     """
-    if (source == OURS) == (target == OURS) or not all(family in (OURS, *SOURCES) for family in (source, target)):
+    checks.choice("source", source, (OURS, *SOURCES))
+    checks.choice("target", target, (OURS, *SOURCES))
+    if (source == OURS) == (target == OURS):
         raise ValueError(
             f"one of source and target must be {OURS!r}, the other one of {', '.join(SOURCES)}; "
             f"got source={source!r}, target={target!r}"
@@ -335,9 +337,9 @@ def compare_layers(model: nn.Module, other: nn.Module, x: Any) -> dict[str, floa
     Raises:
         ValueError: one is no module; the two call no module of the same name.
     """
-    for argument, network in (("model", model), ("other", other)):
-        if not isinstance(network, nn.Module):
-            raise ValueError(f"{argument} must be a module, got {network!r}")
+    checks.module("model", model)
+    checks.module("other", other)
+    checks.inputs("x", x)
 
     def outputs(network: nn.Module) -> dict[str, Tensor]:
         seen: dict[str, Tensor] = {}
@@ -422,10 +424,10 @@ def export_onnx(
         ValueError: the path or the opset is none; the model does not take such images; an SE block is not called, or
             several times in one forward pass.
     """
-    if not isinstance(path, (str, Path)) or not str(path):
-        raise ValueError(f"path must be the path of a file, got {path!r}")
+    path = checks.path("path", path)
+    checks.flag("free_size", free_size)
     if opset_version is not None:
-        opset_version = whole("opset_version", opset_version, least=1)
+        checks.whole("opset_version", opset_version, least=18)
     blocks = find_blocks(model)
     names = ["logits", *blocks]
     like = next(model.parameters(), torch.empty(0))

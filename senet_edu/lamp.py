@@ -32,6 +32,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from senet_edu import checks
 from senet_edu.gates import find_gates, override_gates, record_gates
 from senet_edu.relatives import Gated, make_attention
 
@@ -63,10 +64,9 @@ def pictures(count: int, generator: torch.Generator | int = 0) -> Pictures:
     Raises:
         ValueError: `count` is below 1.
     """
-    if count < 1:
-        raise ValueError(f"count must be at least 1, got {count!r}")
-    if isinstance(generator, int):
-        generator = torch.Generator().manual_seed(generator)
+    checks.whole("count", count, least=1)
+    if not isinstance(generator, torch.Generator):
+        generator = torch.Generator().manual_seed(checks.whole("generator", generator))
     colors = torch.rand(count, 3, TILES, TILES, generator=generator)
     true = colors.repeat_interleave(TILE, 2).repeat_interleave(TILE, 3)
     lamp = DIMMEST + (1 - DIMMEST) * torch.rand(count, 3, 1, 1, generator=generator)
@@ -132,11 +132,10 @@ def network(
     Raises:
         ValueError: an argument is out of range, or there is no such gate or option.
     """
-    if channels < 1:
-        raise ValueError(f"channels must be at least 1, got {channels!r}")
-    if placement not in PLACEMENTS:
-        raise ValueError(f"placement must be one of {', '.join(PLACEMENTS)}; got {placement!r}")
-    if not set(layers) <= {1, 2}:
+    checks.whole("channels", channels, least=1)
+    checks.whole("seed", seed)
+    checks.choice("placement", placement, PLACEMENTS)
+    if not isinstance(layers, tuple) or not set(layers) <= {1, 2}:
         raise ValueError(f"layers must be of 1 and 2, got {layers!r}")
     if attention is None and options:
         raise ValueError(f"a plain network takes no options, got {', '.join(options)}")
@@ -187,12 +186,11 @@ def train(
     Raises:
         ValueError: an argument is out of range; or the loss is no longer finite.
     """
-    for name, value in (("steps", steps), ("batch", batch)):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value!r}")
-    if not rate > 0:
-        raise ValueError(f"rate must be above 0, got {rate!r}")
-    generator = torch.Generator().manual_seed(seed)
+    checks.module("net", net)
+    checks.whole("steps", steps, least=1)
+    checks.whole("batch", batch, least=1)
+    checks.number("rate", rate, above=0)
+    generator = torch.Generator().manual_seed(checks.whole("seed", seed))
     optimizer = torch.optim.Adam(net.parameters(), lr=rate)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=max(steps, 2))
     net.train()
@@ -224,6 +222,8 @@ def error(net: nn.Module, on: Pictures | None = None, *, gates: str = "own") -> 
     Raises:
         ValueError: `gates` is none of the three, or the network has no gates to freeze.
     """
+    checks.module("net", net)
+    checks.choice("gates", gates, GATES_OF)
     on = held_out() if on is None else on
     net.eval()
     context = nullcontext() if gates == "own" else override_gates(net, replaced(net, on.seen, gates))
@@ -234,8 +234,7 @@ def error(net: nn.Module, on: Pictures | None = None, *, gates: str = "own") -> 
 @torch.no_grad()
 def replaced(net: nn.Module, seen: Tensor, gates: str) -> dict[str, Tensor]:
     """Gates for `override_gates`: those of the pictures `(N, 3, H, W)`, `"frozen"` to their mean or `"swapped"`."""
-    if gates not in GATES_OF:
-        raise ValueError(f"gates must be one of {', '.join(GATES_OF)}; got {gates!r}")
+    checks.choice("gates", gates, GATES_OF)
     with record_gates(net) as found:
         net(seen)
     if gates == "frozen":
@@ -249,7 +248,7 @@ def swing(net: nn.Module, seen: Tensor | None = None) -> float:
 
     By default over 64 pictures under 64 lamps. 0 where there are no gates.
     """
-    if not find_gates(net):
+    if not find_gates(checks.module("net", net)):
         return 0.0
     seen = held_out(PROBES).seen if seen is None else seen
     net.eval()

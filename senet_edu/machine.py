@@ -26,6 +26,8 @@ def usable(device: str | torch.device | None = None) -> torch.device:
     Raises:
         ValueError: there is no such device, or PyTorch cannot use it here.
     """
+    if not isinstance(device, str | torch.device | None):
+        raise ValueError(f"device must be the name of a device, got {device!r}")
     try:
         found = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         torch.empty(0, device=found)

@@ -39,7 +39,12 @@ def receptive_fields(model: ResNet) -> list[Field]:
 
     In these networks, the window of the value at (i, j) has its middle at pixel (i * jump, j * jump); what hangs over
     the edge of the image is zeros. Gates are left out: behind an SE block, a value also depends on all other pixels.
+
+    Raises:
+        ValueError: model is another network.
     """
+    if not isinstance(model, ResNet):
+        raise ValueError(f"model must be a ResNet of this package, got {model!r:.80}")
     size = jump = 1
     fields = []
     for name, layers in _parts(model):

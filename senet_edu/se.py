@@ -160,7 +160,7 @@ class SEBlock(nn.Module):
         reduction = whole("reduction", reduction, least=1)
         min_hidden = whole("min_hidden", min_hidden, least=1)
         flag("bias", bias)
-        if channel_dim not in (1, -1):
+        if channel_dim not in (1, -1) or isinstance(channel_dim, bool):
             raise ValueError(f"channel_dim must be 1 or -1, got {channel_dim!r}")
         self.channels = channels
         self.reduction = reduction

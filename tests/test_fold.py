@@ -157,24 +157,14 @@ def test_errors() -> None:
             fold_gates(create_model("se_resnet8"), x, spread=spread)
 
 
-@pytest.mark.parametrize("bad", [torch.ones(3), torch.ones(2, 16), "a", None, [float("nan")] * 16])
+@pytest.mark.parametrize("bad", [torch.ones(3), torch.ones(2, 64), "a", None, 1.0, torch.full((64,), float("nan"))])
 def test_bad_constants_are_named_before_anything_is_folded(bad):
     model, x = create_model("se_resnet8"), torch.randn(2, 3, 32, 32)
-    with pytest.raises(ValueError, match=r"gates\['layer3.0.se'\] must be .* \(64,\)"):
+    with pytest.raises(ValueError, match=r"gates\['layer3.0.se'\] must be "):
         fold_gates(model, x, gates={"layer1.0.se": torch.ones(16), "layer3.0.se": bad})
     assert len(find_blocks(model)) == 3
     with pytest.raises(ValueError, match="gates must be a dictionary"):
         fold_gates(model, x, gates=["layer1.0.se"])
-
-
-def test_constants_may_be_numbers_and_lists():
-    model, x = create_model("se_resnet8").eval(), torch.randn(2, 3, 32, 32)
-    with torch.no_grad(), override_gates(model, {"layer1.0.se": 1.0, "layer2.0.se": 0.5}):
-        expected = model(x)
-    folding = fold_gates(model, x, gates={"layer1.0.se": 1.0, "layer2.0.se": [0.5] * 32})
-    assert list(folding.folded) == ["layer1.0.se", "layer2.0.se"]
-    with torch.no_grad():
-        torch.testing.assert_close(model(x), expected)
 
 
 @pytest.mark.parametrize("kind", ["tensor", "tuple", "dictionary"])

@@ -342,7 +342,9 @@ def weights():
 
 
 def test_unknown_families_are_refused():
-    for source, target in (("keras", "senet_edu"), ("timm", "torchvision"), ("senet_edu", "senet_edu")):
+    with pytest.raises(ValueError, match="source must be one of senet_edu, .*; got 'keras'"):
+        convert_state_dict({}, source="keras")
+    for source, target in (("timm", "torchvision"), ("senet_edu", "senet_edu")):
         with pytest.raises(ValueError, match=f"got source='{source}', target='{target}'"):
             convert_state_dict({}, source=source, target=target)
 
@@ -556,8 +558,8 @@ def test_onnx_with_free_sizes_and_gates_of_another_library(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"path": None}, "path must be the path of a file, got None"),
-        ({"path": 7}, "path must be the path of a file, got 7"),
+        ({"path": None}, "path must be a path, got None"),
+        ({"path": 7}, "path must be a path, got 7"),
         ({"input_size": (5, 16, 16)}, r"input_size=\(5, 16, 16\) does not suit ResNet"),
         ({"input_size": (3, 16)}, "input_size must be .channels, height, width., each at least 1; got"),
         ({"example": "image"}, "example must be tensors with at least two samples each, got 'image'"),
@@ -572,7 +574,7 @@ def test_onnx_refuses(tmp_path, options, message):
 
 @pytest.mark.parametrize("bad", [["timm"], None, 3, {}])
 def test_a_family_is_a_name(bad):
-    with pytest.raises(ValueError, match="one of source and target must be 'senet_edu', the other one of torchvision"):
+    with pytest.raises(ValueError, match="source must be one of senet_edu, torchvision"):
         convert_state_dict({"fc.weight": torch.ones(2, 2)}, source=bad)
 
 

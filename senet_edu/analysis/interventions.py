@@ -13,6 +13,7 @@ from torch import Generator, Tensor, nn
 
 from senet_edu import checks
 from senet_edu.analysis.recording import device_of
+from senet_edu.analysis.statistics import checked
 from senet_edu.data import normalize
 from senet_edu.gates import Override, override_gates
 from senet_edu.modes import evaluating
@@ -58,6 +59,7 @@ def donors(labels: Tensor, generator: Generator, *, same_class: bool) -> Tensor:
 
 
 def _donors(name: str, labels: Tensor, generator: Generator, same_class: bool) -> Tensor:
+    checks.tensor(name, labels, (None,), torch.int64)
     checks.labels(name, labels, len(labels))
     counts = labels.bincount()
     if (same_class and (counts == 1).any()) or (not same_class and (counts > 0).sum() < 2):
@@ -109,7 +111,7 @@ def replace_gates(
     """
     checks.choice("kind", kind, INTERVENTIONS | BY_PREDICTION)
     generator = Generator().manual_seed(checks.whole("seed", seed))
-    for block, s in gates.items():
+    for block, s in checked(gates).items():
         checks.labels("labels", labels, len(s))
         if kind == "mean" and block not in means:
             raise ValueError(f"means must have all blocks of gates, got none of {block!r}")
@@ -148,6 +150,7 @@ def answers(
     """
     checks.images("images", images)
     checks.whole("batch_size", batch_size, 1)
+    checks.module("model", model)
     model = getattr(model, "_orig_mod", model)  # within a compiled model
     blocks = {f"{name}.se": block for name, block in model.named_modules() if isinstance(block, ResidualBlock)}
     places = sorted({block.placement for block in blocks.values()}) or ["no residual block"]
@@ -235,9 +238,9 @@ def effect(before: Tensor, after: Tensor, labels: Tensor) -> Effect:
     Raises:
         ValueError: shapes that do not fit, or no image.
     """
-    if not all(isinstance(given, Tensor) for given in (before, after, labels)):
-        kinds = ", ".join(type(given).__name__ for given in (before, after, labels))
-        raise ValueError(f"before, after, labels must be tensors, got {kinds}")
+    if not all(isinstance(given, Tensor) and given.dtype == torch.int64 for given in (before, after, labels)):
+        kinds = ", ".join(str(getattr(given, "dtype", type(given).__name__)) for given in (before, after, labels))
+        raise ValueError(f"before, after, labels must be int64 tensors, got {kinds}")
     shapes = f"{tuple(before.shape)}, {tuple(after.shape)} and {tuple(labels.shape)}"
     before, after = torch.atleast_2d(before), torch.atleast_2d(after)
     fit = before.shape[1:] == after.shape[1:] == labels.shape and len(before) in (1, len(after))
@@ -268,7 +271,8 @@ def toward_donor(before: Tensor, after: Tensor, labels: Tensor, donor: Tensor) -
     Raises:
         ValueError: shapes or types that do not fit.
     """
-    for name, given in {"before": before, "after": after, "labels": labels, "donor": donor}.items():
+    checks.tensor("labels", labels, (None,), torch.int64)
+    for name, given in {"labels": labels, "before": before, "after": after, "donor": donor}.items():
         checks.labels(name, given, len(labels))
     moved = after != before
     if not moved.any():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from senet_edu.analysis.statistics import pattern_similarity, summarize
+from senet_edu.analysis.statistics import checked, pattern_similarity, summarize
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def observations(
         ValueError: fewer than three stages, or a first or a last one of fewer than two blocks; as for `class_means`.
     """
     stages: dict[str, list[str]] = {}
-    for block in gates:
+    for block in checked(gates):
         stages.setdefault(block.partition(".")[0], []).append(block)
     names = list(stages.values())
     if len(names) < 3 or min(len(names[0]), len(names[-1])) < 2:

@@ -36,6 +36,7 @@ def gates_of(
         ValueError: `images` are not uint8 `(N, 3, H, W)` with N at least 1, `batch_size` is below 1, `prepare` does
             not give a batch of maps, the model has no SE block, or it calls one several times for an image.
     """
+    checks.module("model", model)
     checks.images("images", images)
     checks.whole("batch_size", batch_size, 1)
     device = device_of(model)
@@ -69,6 +70,7 @@ def calibrate_batch_norm(
     Raises:
         ValueError: `images` are not uint8 `(N, 3, H, W)` with N at least 1.
     """
+    checks.module("model", model)
     checks.images("images", images)
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]

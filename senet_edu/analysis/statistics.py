@@ -149,12 +149,25 @@ def openers(gates: Mapping[str, Tensor], k: int = 10) -> dict[str, Openers]:
         ValueError: gates that are not finite and `(N, C)`, or a k that is not from 1 to N.
     """
     found = {}
-    for block, s in gates.items():
-        s = _matrix(s, f"gates[{block!r}]").double()
+    for block, s in checked(gates).items():
+        s = s.double()
         count = checks.whole("k", k, 1, len(s))
         most, least = ((sign * s).argsort(dim=0, stable=True)[:count].T.contiguous() for sign in (-1, 1))
         found[block] = Openers(most.cpu(), least.cpu())
     return found
+
+
+def checked(gates: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Gates of several blocks, if they are.
+
+    Raises:
+        ValueError: anything but a dictionary from names to finite `(N, C)`.
+    """
+    if not isinstance(gates, Mapping):
+        raise ValueError(f"gates must be a dictionary from a block's name to its gates, got {gates!r}")
+    for block, s in gates.items():
+        _matrix(s, f"gates[{block!r}]")
+    return gates
 
 
 def _matrix(gates: Tensor, name: str = "gates") -> Tensor:

@@ -71,7 +71,7 @@ def crop_flip(padded: Tensor, index: Tensor, shifts: Tensor, size: int) -> Tenso
 
     Args:
         padded: uint8 images `(N, 3, H, W)`, square, already padded.
-        index: which of them, `(B,)`, on the same device.
+        index: which of them, int64 `(B,)`, on the same device.
         shifts: `(B, 3)` from `draw_shifts` with room H - size + 1, on the same device.
         size: side of the crop.
 
@@ -84,8 +84,8 @@ def crop_flip(padded: Tensor, index: Tensor, shifts: Tensor, size: int) -> Tenso
     """
     checks.images("padded", padded)
     checks.whole("size", size, 1, min(padded.shape[2:]))
-    if shifts.shape != (len(index), 3):
-        raise ValueError(f"shifts must be ({len(index)}, 3), a row for each index, got {tuple(shifts.shape)}")
+    checks.tensor("index", index, (None,), torch.int64)
+    checks.tensor("shifts", shifts, (len(index), 3), torch.int64)
     top, left, flip = shifts[:, :, None].unbind(1)  # each (B, 1)
     steps = torch.arange(size, device=padded.device)
     rows = top + steps  # (B, size)
@@ -106,8 +106,8 @@ def cutout(images: Tensor, centers: Tensor, size: int) -> Tensor:
         ValueError: `size` is below 1, or there is not one center for each image.
     """
     checks.whole("size", size, 1)
-    if centers.shape != (len(images), 2):
-        raise ValueError(f"centers must be ({len(images)}, 2), a row for each image, got {tuple(centers.shape)}")
+    checks.tensor("images", images, (None, None, None, None))
+    checks.tensor("centers", centers, (len(images), 2))
     rows, cols = (
         torch.arange(n, device=images.device) - centers[:, axis : axis + 1] + size // 2  # (B, n)
         for axis, n in enumerate(images.shape[2:])

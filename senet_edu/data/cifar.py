@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from filelock import FileLock
 
-from senet_edu import store
+from senet_edu import checks, store
 from senet_edu.data.download import DISK_FULL, FORBIDDEN, Unavailable, answering, fetch
 from senet_edu.data.images import CLASSES, ImageData
 
@@ -117,9 +117,10 @@ def data_folder(root: str | Path | None = None) -> Path:
     Only this folder is looked at: who names a folder without the data has no data, even if the next one holds it.
 
     Raises:
-        ValueError: it lies in a home folder, and there is none.
+        ValueError: it lies in a home folder, and there is none; `root` is no path.
     """
-    folder = Path(root or os.environ.get("SENET_EDU_DATA") or "~/.cache/senet_edu")
+    given = os.environ.get("SENET_EDU_DATA") or "~/.cache/senet_edu"
+    folder = Path(given) if root is None else checks.path("root", root)
     try:
         return folder.expanduser()
     except RuntimeError as error:  # a container's user without a name, or ~somebody who does not exist
@@ -160,6 +161,7 @@ def load_cifar100(root: str | Path | None = None, *, download: bool = True) -> I
 
 
 def _load(source: Source, root: str | Path | None, download: bool) -> ImageData:
+    checks.flag("download", download)
     folder = data_folder(root)
     arrays = _find(source, folder)
     if arrays is None:

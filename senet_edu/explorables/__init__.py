@@ -7,6 +7,7 @@ Colab. The HTML depends on the data alone: re-executing an unchanged notebook le
 
 from senet_edu.explorables.ablations import Ablations, Prediction
 from senet_edu.explorables.block import Block
+from senet_edu.explorables.classes import Classes
 from senet_edu.explorables.convolution import Convolution
 from senet_edu.explorables.excitation import Excitation
 from senet_edu.explorables.gate_map import GateMap
@@ -26,6 +27,7 @@ from senet_edu.explorables.wild import Wild
 __all__ = [
     "Ablations",
     "Block",
+    "Classes",
     "Convolution",
     "Excitation",
     "Explorable",

@@ -33,7 +33,7 @@ class Guess(Explorable):
         if not isinstance(key, str) or not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", key):
             raise ValueError(f"key must be lower-case letters, digits and hyphens, got {key!r}")
         _check_text("question", question)
-        if isinstance(options, str) or len(options) < 2 or len(set(options)) < len(options):
+        if not isinstance(options, list | tuple) or len(options) < 2 or len(set(options)) < len(options):
             raise ValueError(f"options must be two or more different answers, got {options!r}")
         for option in options:
             _check_text("each of the options", option)

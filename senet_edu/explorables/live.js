@@ -21,6 +21,7 @@ import { makeCards } from "./lib/live_cards.js";
 import { stripSays } from "./lib/live_words.js";
 import { ownNetwork } from "./lib/own_network.js";
 import { permutation } from "./lib/permutation.js";
+import pictureCss from "./lib/picture.css";
 import { makePicture } from "./lib/picture.js";
 import { worker } from "./lib/worker.js";
 import css from "./live.css";
@@ -469,7 +470,7 @@ figure("se-live", (root, { classes, samples, measured, pair, mean, std, ...shipp
     ),
   );
   root.append(
-    h("style", {}, css),
+    h("style", {}, pictureCss + css),
     h("h3", {}, "A trained network, live"),
     h("div", { class: "act" }, give, picture.thumbs),
     h(

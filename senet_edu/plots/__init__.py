@@ -28,6 +28,7 @@ from senet_edu.plots.learning_to_gate import sigmoid_starts
 from senet_edu.plots.relatives import gate_latency, gates_side_by_side, what_gates_see
 from senet_edu.plots.reproduce import apart, made_on, status_board
 from senet_edu.plots.rescale import gates_and_norm, rescaled_numbers
+from senet_edu.plots.shipping_se import accuracy_changes, gates_in_tiles
 from senet_edu.plots.squeeze import paper_errors, seen_pixels, squeezed_maps, three_squeezes
 from senet_edu.plots.style import Picture, new_figure
 from senet_edu.plots.table import Table, Verdict
@@ -39,6 +40,7 @@ __all__ = [
     "Table",
     "Verdict",
     "accuracy_by_input",
+    "accuracy_changes",
     "added_cost",
     "apart",
     "augmented",
@@ -49,6 +51,7 @@ __all__ = [
     "gate_openers",
     "gates_and_norm",
     "gates_by_depth",
+    "gates_in_tiles",
     "gates_side_by_side",
     "gates_within_classes",
     "influence",

@@ -83,7 +83,8 @@ def _curve(ax: Axes, history: Sequence[Mapping[str, Any]], key: str, **style: An
     rows = [row for row in history if key in row]
     factor = 100 if key.endswith("accuracy") else 1
     if rows:  # an unclipped line without points has no place, and would spoil the layout
-        ax.plot([row["epoch"] for row in rows], [factor * row[key] for row in rows], clip_on=False, **style)
+        points = [row["epoch"] for row in rows], [factor * row[key] for row in rows]
+        ax.plot(*points, **{"clip_on": False} | style)
 
 
 @picture
@@ -125,6 +126,7 @@ def training_curves(
     sizes: Sequence[tuple[float, int]],
     epochs: int,
     seeds: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]] | None = None,
+    bottom: int = 0,
 ) -> Picture:
     """Accuracy by epoch of a plain network and one with SE: left on training images, right on test images.
 
@@ -132,15 +134,23 @@ def training_curves(
         histories: the name of the plain network, then of the other, each with its dictionaries an epoch.
         sizes, epochs: as in `training_progress`.
         seeds: by the same names, histories of several seeds, drawn as a band from the lowest to the highest.
+        bottom: where the axis begins, in percent. The figure says so; a training curve may come from below.
+
+    Raises:
+        ValueError: a test accuracy lies below `bottom`.
     """
+    runs = [*histories.values(), *(run for several in (seeds or {}).values() for run in several)]
+    lowest = 100 * min((row["test_accuracy"] for run in runs for row in run if "test_accuracy" in row), default=1)
+    if lowest < bottom:
+        raise ValueError(f"bottom must be at most the lowest test accuracy, {lowest:.1f} %; got {bottom}")
     figure = new_figure(3.4)
     axes = figure.subplots(1, 2, sharey=True)
     for (name, history), color in zip(histories.items(), (theme.plain, theme.ink)):
         for ax, part, style in zip(axes, ("train_accuracy", "test_accuracy"), (TRAIN_LINE, TEST_LINE)):
             if seeds:
                 _band(ax, seeds[name], part, color)
-            _curve(ax, history, part, color=color, **style)
-    axes[0].set(ylim=(0, 100), ylabel="accuracy (%)")
+            _curve(ax, history, part, color=color, clip_on=True, **style)
+    axes[0].set(ylim=(bottom, 100), ylabel=f"accuracy (%), from {bottom} %" if bottom else "accuracy (%)")
     _epoch_axes(axes, sizes, epochs)
     for ax, title in zip(axes, ("training images", "test images")):
         ax.set_title(title, pad=20)
@@ -148,4 +158,6 @@ def training_curves(
     figure.legend(keys, list(histories), loc="outside upper left", ncols=2, handlelength=1.2)
     names = " and ".join(histories)
     band = " Bands go from the lowest to the highest of several seeds." if seeds else ""
-    return Picture(figure, f"Accuracy of {names} by epoch, left on training images and right on test images.{band}")
+    axis = f" The axis begins at {bottom} %." if bottom else ""
+    alt = f"Accuracy of {names} by epoch, left on training images and right on test images."
+    return Picture(figure, f"{alt}{axis}{band}")

@@ -55,10 +55,10 @@ def evaluate(
         ValueError: model is no module; there are no images, not as many labels, or labels that the model has no answer
             for.
     """
-    if not isinstance(model, nn.Module):
-        raise ValueError(f"model must be a module, got {model!r}")
+    checks.module("model", model)
     checks.images("images", images)
     checks.labels("labels", labels, len(images))
+    checks.flag("mirror", mirror)
     checks.whole("batch_size", batch_size, least=1)
     device = next(model.parameters(), images).device
     loss = correct = torch.zeros((), device=device)
@@ -340,6 +340,7 @@ def train(
     if not isinstance(recipe, Recipe):
         raise ValueError(f"recipe must be a Recipe, such as RECIPES['laptop'].recipe, got {recipe!r}")
     checks.whole("eval_every", eval_every, least=1)
+    resume, overwrite = checks.flag("resume", resume), checks.flag("overwrite", overwrite)
     folder = Folder(out)
     device = computing(device)
     data = images_for(recipe, data)

@@ -12,7 +12,7 @@ import os
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from contextlib import ExitStack
 from pathlib import Path
@@ -75,10 +75,12 @@ def train_many(
     Raises:
         ValueError: the recipes name several data sets; there is not one folder for each; the device cannot be used.
     """
-    recipes = list(recipes)
-    places = [None] * len(recipes) if out is None else list(out)
+    recipes = list(recipes) if isinstance(recipes, Iterable) else [recipes]
     if not all(isinstance(recipe, Recipe) for recipe in recipes):
         raise ValueError(f"recipes must be a list of Recipe, got {recipes!r}")
+    places = [None] * len(recipes) if out is None else list(out)
+    checks.flag("resume", resume)
+    checks.flag("overwrite", overwrite)
     if len(places) != len(recipes):
         raise ValueError(f"out must name a folder for each of the {len(recipes)} recipes, got {len(places)}")
     if len({Path(place).resolve() for place in places if place}) < sum(map(bool, places)):

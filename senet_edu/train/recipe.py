@@ -127,6 +127,7 @@ def read_recipe(facts: Mapping[str, Any]) -> Recipe:
     Raises:
         ValueError: an entry is missing that has always been there, is unknown, or is out of range.
     """
+    facts = _options("recipe", facts)
     unknown = sorted(set(facts) - {f.name for f in fields(Recipe)})
     if unknown:
         raise ValueError(f"the recipe has entries that this version does not know: {', '.join(unknown)}")

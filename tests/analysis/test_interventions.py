@@ -262,7 +262,9 @@ def test_answers_names_a_network_without_residual_blocks_and_gates_outside_of_th
 def test_what_does_not_fit_is_named(gates, labels):
     means = {"a": gates.mean(0)}
     cases = {
-        r"labels must be int64 \(3,\), got torch.float32": lambda: donors(torch.ones(3), generator(), same_class=True),
+        r"labels must be int64 \(…\), got torch.float32 \(3,\)": lambda: donors(
+            torch.ones(3), generator(), same_class=True
+        ),
         r"labels must be from 0 on, got -1 to 1": lambda: donors(torch.tensor([-1, 1]), generator(), same_class=True),
         r"kind must be one of .*; got None": lambda: replace_gates(None, {"a": gates}, means, labels),
         r"seed must be a whole number, got '1'": lambda: replace_gates("channels", {"a": gates}, means, labels, "1"),
@@ -272,7 +274,9 @@ def test_what_does_not_fit_is_named(gates, labels):
         r"means must have all blocks of gates, got none of 'b'": lambda: replace_gates(
             "mean", {"b": gates}, means, labels
         ),
-        r"before, after, labels must be tensors, got list, Tensor, Tensor": lambda: effect([1], labels, labels),
+        r"before, after, labels must be int64 tensors, got list, torch.int64, torch.int64": lambda: effect(
+            [1], labels, labels
+        ),
         r"donor must be int64 \(41,\)": lambda: toward_donor(labels, labels, labels, labels[1:]),
         r"batch_size must be a whole number": lambda: answers(resnet20(), torch.zeros(1, 3, 8, 8).byte(), [{}], "9"),
     }

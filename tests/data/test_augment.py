@@ -145,9 +145,11 @@ def test_what_augmentation_refuses():
         r"padded must be uint8": lambda: data.crop_flip(images / 255, index, shifts, 8),
         r"size must be at least 1 and at most 8, got 9": lambda: data.crop_flip(images, index, shifts, 9),
         r"size must be a whole number, .* got None": lambda: data.crop_flip(images, index, shifts, None),
-        r"shifts must be \(3, 3\), .*got \(4, 3\)": lambda: data.crop_flip(images, index[:3], shifts, 8),
+        r"shifts must be int64 \(3, 3\), got torch.int64 \(4, 3\)": lambda: data.crop_flip(
+            images, index[:3], shifts, 8
+        ),
         r"size must be a whole number, at least 1, got '4'": lambda: data.cutout(images, shifts[:, :2], "4"),
-        r"centers must be \(4, 2\), .*got \(4, 3\)": lambda: data.cutout(images, shifts, 4),
+        r"centers must be a tensor \(4, 2\), got torch.int64 \(4, 3\)": lambda: data.cutout(images, shifts, 4),
     }
     for message, call in cases.items():
         with pytest.raises(ValueError, match=message):

@@ -96,5 +96,18 @@ def test_bands_go_from_the_lowest_to_the_highest_seed() -> None:
         assert len(ax.collections) == 2
 
 
+def test_the_axis_of_the_curves_says_where_it_begins_and_hides_no_test() -> None:
+    rows = [{"epoch": 1, "train_accuracy": 0.3}, {"epoch": 2, "train_accuracy": 0.8, "test_accuracy": 0.71}]
+    histories = {"ResNet-20": rows, "SE-ResNet-20": rows}
+    picture = plots.training_curves(histories, SIZES, 2, bottom=70)
+    ax = picture.figure.axes[0]
+    assert ax.get_ylim() == (70, 100) and ax.get_ylabel() == "accuracy (%), from 70 %"
+    assert "The axis begins at 70 %." in picture.alt
+    assert all(line.get_clip_on() for ax in picture.figure.axes for line in ax.lines)  # what comes from below is cut
+    lower = [{"epoch": 2, "test_accuracy": 0.649}]
+    with pytest.raises(ValueError, match=r"bottom must be at most the lowest test accuracy, 64\.9 %; got 70"):
+        plots.training_curves(histories, SIZES, 2, {name: [rows, lower] for name in histories}, bottom=70)
+
+
 def test_plots_are_sound() -> None:
     assert_sound(pictures(), pictures(2))

@@ -53,14 +53,18 @@ export function seAssembler() {
   const INTEGERS = 12,
     VECTORS = 40,
     MOST = 6; // local variables of a function; its parameters
-  /** A function of n places: body(parameters, integers, vectors) gets the numbers of the local variables. */
+  /** A function of n places, which count numbers of four bytes: body(places, integers, vectors) gets the numbers of the
+      local variables, where the places have become bytes. */
   const define = (n, body) => ({
     n,
-    code: body(
-      range(n),
-      range(INTEGERS).map((i) => n + i),
-      range(VECTORS).map((i) => n + INTEGERS + i),
-    ),
+    code: [
+      range(n).map((place) => set(place, get(place), integer(2), 0x74)),
+      body(
+        range(n),
+        range(INTEGERS).map((i) => n + i),
+        range(VECTORS).map((i) => n + INTEGERS + i),
+      ),
+    ],
   });
 
   /** The module with these functions, exported as "0", "1", …, over a memory imported as ""."m". */

@@ -23,20 +23,18 @@ export function seBlock() {
       },
     },
   };
-  const range = (n) => Array.from({ length: n }, (_, i) => i);
+  /** A matrix, row by row, times a vector. */
+  const product = (matrix, vector) => {
+    const list = Array(matrix.length / vector.length).fill(0);
+    for (let i = 0, at = 0; i < list.length; i++)
+      for (let j = 0; j < vector.length; j++) list[i] += matrix[at++] * vector[j];
+    return list;
+  };
 
   /** Equation 3: hidden = δ(W1 z), s = σ(W2 hidden). w1 (H, C) and w2 (C, H) lie row by row; z has C numbers. */
   const excite = (w1, w2, z, gate = "sigmoid") => {
-    const C = z.length,
-      H = w1.length / C;
-    const hidden = range(H).map((i) =>
-      Math.max(
-        0,
-        range(C).reduce((sum, c) => sum + w1[i * C + c] * z[c], 0),
-      ),
-    );
-    const logits = range(C).map((c) => hidden.reduce((sum, h, i) => sum + w2[c * H + i] * h, 0));
-    return { z, hidden, s: GATES[gate].of(logits) };
+    const hidden = product(w1, z).map((v) => Math.max(0, v));
+    return { z, hidden, s: GATES[gate].of(product(w2, hidden)) };
   };
 
   /** From ds, the gradient of the gates, to dz, that of the squeezed numbers; dw1 and dw2 are added to. */

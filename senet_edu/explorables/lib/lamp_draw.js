@@ -1,9 +1,11 @@
 /* Fills the elements of the lamp's figure from its state. Nothing here changes the state. */
 import { clamp, number } from "./core.js";
-import { COLORS, rich } from "./lamp_parts.js";
-import { fit, smooth, swing } from "./lamp_plots.js";
+import { smooth } from "./curves.js";
+import { COLORS } from "./lamp_parts.js";
+import { fit, swing } from "./lamp_plots.js";
 import { guessed, instruction, lampInWords, onThisPicture, status, verdict } from "./lamp_words.js";
 import { engine } from "./lamp_worker.js";
+import { rich } from "./rich.js";
 
 const LAMPS = engine.held(engine.PROBES).map(({ lamp }) => lamp);
 const TRAIN = { rest: "▶ Train", running: "❚❚ Pause", paused: "▶ Go on", done: "↻ Train again", blown: "▶ Train anew" };

@@ -9,7 +9,7 @@
 export function seLamp(
   openMachine,
   { map, parameters, convolution, rectifier, squeezeExcite },
-  { absoluteError, adam, oneCycle },
+  { absoluteError, adam, normal, oneCycle, random },
 ) {
   const SIDE = 36,
     TILE = 6,
@@ -21,13 +21,6 @@ export function seLamp(
     PROBES = 64,
     TEST_SEED = 0x7fffffff;
 
-  /** Mulberry32: numbers in 0..1 from a seed. */
-  const random = (seed) => () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
   /** Tiles of random colors, pixel by pixel, and the color of a lamp. */
   const picture = (rand) => {
     const n = SIDE / TILE,
@@ -84,12 +77,12 @@ export function seLamp(
       target = new Float32Array(side * side * 3),
       rand = random(seed + 1),
       initial = random(~seed);
-    const normal = () => Math.sqrt(-2 * Math.log(1 - initial())) * Math.cos(2 * Math.PI * initial());
     for (const { name, shape, order, at } of all.list) {
       // as PyTorch and SEBlock start
       const bound = (name.startsWith("conv1") ? 27 : 9 * channels) ** -0.5,
         deviation = Math.sqrt(2 / shape[1]);
-      for (const o of order) m[at + o] = name.startsWith("conv") ? (2 * initial() - 1) * bound : deviation * normal();
+      for (const o of order)
+        m[at + o] = name.startsWith("conv") ? (2 * initial() - 1) * bound : deviation * normal(initial);
     }
 
     const see = (rgb, lamp) => {

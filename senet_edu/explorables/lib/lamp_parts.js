@@ -6,20 +6,9 @@ import { pad } from "./lamp_pad.js";
 import { photos } from "./lamp_photos.js";
 import { bars, curves, fan } from "./lamp_plots.js";
 import { instruction } from "./lamp_words.js";
+import { rich } from "./rich.js";
 
 export const COLORS = ["red", "green", "blue"];
-
-/** Text in which **bold** and *italic* are marked, as nodes. */
-export const rich = (text) =>
-  text
-    .split(/(\*\*[^*]+\*\*|\*[^*]+\*)/)
-    .map((part) =>
-      part.startsWith("**")
-        ? h("b", {}, part.slice(2, -2))
-        : part.startsWith("*")
-          ? h("i", {}, part.slice(1, -1))
-          : part,
-    );
 
 const tiny = (text = "", kind = "") => h("span", { class: `tiny ${kind}` }, text);
 

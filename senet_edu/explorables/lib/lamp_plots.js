@@ -1,35 +1,13 @@
 /* The panels of the lamp's figure: learning curves, gates, the fan of gates against the lamp. Each returns an element
    with `draw(…)`; sizes are in px. */
 import { clamp, colors, h, number, svg } from "./core.js";
+import { apart, smooth } from "./curves.js";
 
 const text = (x, y, content, attributes = {}) => svg("text", { x, y, ...attributes }, content);
 const line = (x1, y1, x2, y2, attributes) => svg("line", { x1, y1, x2, y2, ...attributes });
 const range = (n) => Array.from({ length: n }, (_, i) => i);
 const fix = (v) => v.toFixed(1);
 const css = (gate) => colors.css(colors.gate(gate));
-
-/** Each value as the mean of those around it. */
-export const smooth = (values, width = 13) => {
-  const half = width >> 1;
-  const sums = [0];
-  for (const value of values) sums.push(sums.at(-1) + value);
-  return values.map((_, i) => {
-    const [from, to] = [Math.max(0, i - half), Math.min(values.length, i + half + 1)];
-    return (sums[to] - sums[from]) / (to - from);
-  });
-};
-
-/** Move labels apart, from the highest down: { y, gap } get `at`. */
-const apart = (labels, gap, bottom) => {
-  labels.sort((a, b) => a.y - b.y);
-  labels.forEach((label, i) => (label.at = i ? Math.max(label.y, labels[i - 1].at + gap) : label.y));
-  let most = bottom;
-  for (const label of [...labels].reverse()) {
-    label.at = Math.min(label.at, most);
-    most = label.at - gap;
-  }
-  return labels;
-};
 
 /** Errors by step, linear from 0 to 0.32, and lines for no network at all. After training a scrubber: `seek(change)`,
     where `change` makes the new step of the one that is shown now. */

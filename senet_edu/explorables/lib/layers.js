@@ -1,14 +1,18 @@
-/* Layers that can be trained: each has a forward and a backward pass over one picture.
+/* Layers that can be trained: each has a forward and a backward pass over so many images, by default one.
 
-   A map here has a twin, `d`, where its gradient goes. Layers tell the machine what memory and which kernels they want
-   when they are made, and run when it is open. */
+   A map here has a twin, `d`, where its gradient goes; two maps may share one, where a layer needs no other place. Both
+   hold `images` of them, one after the other. Layers tell the machine what memory and which kernels they want when they
+   are made, and run when it is open. */
 
 export function seLayers({ excite, back }) {
   /** A map with its gradient, if there is to be one. */
-  const map = (machine, side, channels, training) => {
-    const padded = 4 * Math.ceil(channels / 4);
-    return { ...machine.map(side, padded), count: channels, d: training ? machine.map(side, padded) : null };
+  const map = (machine, side, channels, training, images = 1) => {
+    const padded = 4 * Math.ceil(channels / 4),
+      make = () => machine.map(side, padded, images);
+    return { ...make(), count: channels, images, d: training ? make() : null };
   };
+  /** The n-th image of a map. */
+  const nth = (map, n) => ({ ...map, at: map.at + n * map.step, inside: map.inside + n * map.step });
 
   /** Parameters of a network in one run of numbers, their gradients in another, so that an optimizer sees two lists.
       `order` says where each number of PyTorch's tensor lies; the others of `size` are padding and stay zero. */
@@ -50,63 +54,105 @@ export function seLayers({ excite, back }) {
     });
   };
 
-  /** A 3 x 3 convolution from one map to another; that to three channels has a kernel of its own. `relu`: fused. */
-  const convolution = (machine, all, name, from, to, { relu = false } = {}) => {
+  /** A convolution from one map to another, 3 x 3 or of single pixels (`taps: 1`); that to three channels has a kernel
+      of its own. `relu`: fused. `onto`: the gradient of its input is added to what lies there. */
+  const convolution = (machine, all, name, from, to, options = {}) => {
+    const { relu = false, stride = 1, taps = 3, bias = true, onto = false } = options;
     const { side } = to,
       stored = from.channels,
       inputs = from.count,
       three = to.count === 3,
       training = to.d !== null;
     const outputs = three ? 3 : to.channels,
-      weights = [to.count, inputs, 3, 3];
+      weights = [to.count, inputs, taps, taps];
     // [tap][input][output], or to three channels [tap][output][input]
     const place = three
       ? (o, i, y, x) => ((3 * y + x) * 3 + o) * stored + i
-      : (o, i, y, x) => ((3 * y + x) * inputs + i) * outputs + o;
-    const w = all.add(`${name}.weight`, weights, 9 * (three ? 3 * stored : inputs * outputs), order(weights, place));
-    const b = all.add(
-      `${name}.bias`,
-      [to.count],
-      to.channels,
-      order([to.count], (o) => o),
-    );
+      : (o, i, y, x) => ((taps * y + x) * inputs + i) * outputs + o;
+    const size = taps * taps * (three ? 3 * stored : inputs * outputs);
+    const w = all.add(`${name}.weight`, weights, size, order(weights, place));
+    const identity = order([to.count], (o) => o);
+    const b = bias ? all.add(`${name}.bias`, [to.count], to.channels, identity) : null;
+    const none = bias ? 0 : machine.place(to.channels); // a bias of zeros
     const run = three
       ? machine.want("three", { side, stored })
-      : machine.want("conv", { side, inputs, stored, outputs, relu });
-    const layer = { w, b, forward: () => run.run(from.at, w.at, b.at, to.inside) };
+      : machine.want("conv", { side, inputs, stored, outputs, stride, taps, relu });
+    const field = taps === 3 ? from.at : from.inside; // where that of the first pixel begins
+    const each = (images, f) => {
+      for (let n = 0; n < images; n++) f(n * from.step, n * to.step);
+    };
+    const forward = (images = 1) => each(images, (i, o) => run.run(field + i, w.at, b ? b.at : none, to.inside + o));
+    const layer = { w, b, forward };
     if (!training) return layer;
 
-    const sums = machine.want("sums", { side, channels: to.channels }),
+    const sums = bias && !three && machine.want("sums", { side, channels: to.channels }),
       list = machine.place(to.channels);
     const outer = three
       ? machine.want("outer", { side, inputs: 3, stored: 4, outputs: stored, shifted: "b" })
-      : machine.want("outer", { side, inputs, stored, outputs });
-    // The gradient of the input is a convolution of that of the output, with weights turned round.
-    const turned = from.d ? machine.place(9 * to.count * stored) : 0,
-      zeros = machine.place(stored);
-    const input = from.d && machine.want("conv", { side, inputs: to.count, stored: to.channels, outputs: stored });
+      : machine.want("outer", { side, inputs, stored, outputs, stride, taps });
+    const parts = from.d ? turnedParts(machine, from, to, { stride, taps, onto }) : [];
+    const turned = parts.map(({ at, rows, columns }) => {
+      const shape = [rows.length, columns.length, to.count, inputs];
+      return { at, order: order(shape, (y, x, o, i) => place(o, i, rows[y], columns[x])) };
+    });
     /** Once a step, when the weights have changed. */
     layer.turn = () => {
-      if (!from.d) return;
       const { m } = machine;
-      for (let tap = 0; tap < 9; tap++)
-        for (let o = 0; o < to.count; o++)
-          for (let i = 0; i < inputs; i++)
-            m[turned + ((8 - tap) * to.count + o) * stored + i] = m[w.at + place(o, i, Math.floor(tap / 3), tap % 3)];
+      for (const { at, order } of turned)
+        for (let t = at, k = 0; k < order.length; t += stored)
+          for (let i = 0; i < inputs; i++) m[t + i] = m[w.at + order[k++]];
     };
-    layer.backward = () => {
+    const biasOf = (map) => {
       const { m } = machine;
       if (three)
-        for (let o = 0; o < 3; o++) m[b.d + o] += exactSum(m, to.d, o); // terms that cancel
+        for (let o = 0; o < 3; o++) m[b.d + o] += exactSum(m, map, o); // terms that cancel
       else {
-        sums.run(to.d.inside, list);
+        sums.run(map.inside, list);
         for (let o = 0; o < outputs; o++) m[b.d + o] += m[list + o];
       }
-      if (three) outer.run(to.d.inside, from.at, w.d);
-      else outer.run(from.at, to.d.inside, w.d);
-      input?.run(to.d.at, turned, zeros, from.d.inside);
+    };
+    layer.backward = (images = 1) => {
+      if (bias) for (let n = 0; n < images; n++) biasOf(nth(to.d, n));
+      each(images, (i, o) => {
+        if (three) outer.run(to.d.inside + o, field + i, w.d);
+        else outer.run(field + i, to.d.inside + o, w.d);
+        for (const { kernel, x, at, zeros, y } of parts) kernel.run(x + o, at, zeros, y + i);
+      });
     };
     return layer;
+  };
+  /** The gradient of a convolution's input is a convolution of that of its output, with the weights turned round.
+
+      With stride 2 it is four: a pixel in an even row has met one row of weights, the middle one; a pixel in an odd
+      row two, the last one in the row of the output above it and the first one in that below; and so for columns. */
+  const turnedParts = (machine, from, to, { stride, taps, onto }) => {
+    const stored = from.channels,
+      { side } = to,
+      zeros = machine.place(stored);
+    const part = (rows, columns, x, y) => {
+      const shape = { side, inputs: to.count, stored: to.channels, outputs: stored };
+      const field = stride === 1 ? { taps } : { rows: rows.length, columns: columns.length, spread: 2 };
+      const kernel = machine.want("conv", { ...shape, ...field, onto });
+      return {
+        rows,
+        columns,
+        kernel,
+        x,
+        y,
+        zeros,
+        at: machine.place(rows.length * columns.length * to.count * stored),
+      };
+    };
+    const { d } = from;
+    if (stride === 1 && taps === 3) return [part([2, 1, 0], [2, 1, 0], to.d.at, d.inside)];
+    if (taps === 1) {
+      if (stride !== 1 && !onto) throw new RangeError("a projection with a stride must add its gradient to another");
+      return [part([0], [0], to.d.inside, d.inside)];
+    }
+    const met = [[1], [2, 0]]; // by an even and by an odd row
+    return [0, 1].flatMap((r) =>
+      [0, 1].map((c) => part(met[r], met[c], to.d.inside, d.inside + (r * (d.side + 2) + c) * stored)),
+    );
   };
   const exactSum = (m, { inside, side, channels }, o) => {
     let sum = 0;
@@ -122,9 +168,11 @@ export function seLayers({ excite, back }) {
     return { forward() {}, backward: () => mask.run(map.d.inside, map.inside, map.inside, list) };
   };
 
-  /** An SE block and a ReLU, from u to y, which share one gradient map. `layer.own` are the gates that it computes, and
-      `layer.used` those that it uses: others where `layer.override` is set, for instance by hand. */
-  const squeezeExcite = (machine, all, name, u, y, { reduction = 2, squeeze = "avg", gate = "sigmoid" } = {}) => {
+  /** An SE block and a ReLU, from u to y; with `shortcut`, a map, that is added in between, and the gradient of the sum
+      is left in y.d. `layer.own` are the gates that it computes for the last image, and `layer.used` those that it
+      uses: others where `layer.override` is set, for instance by hand. */
+  const squeezeExcite = (machine, all, name, u, y, options = {}) => {
+    const { reduction = 2, squeeze = "avg", gate = "sigmoid", shortcut = null } = options;
     const { side, channels, count: C } = u,
       area = side * side,
       H = Math.max(1, Math.floor(C / reduction)),
@@ -140,40 +188,42 @@ export function seLayers({ excite, back }) {
         order(s, (a, b) => a * s[1] + b),
       ),
     );
-    const [sums, rescale] = ["sums", "gate"].map((kernel) => machine.want(kernel, shape));
-    const [list, gates, shift] = [0, 0, 0].map(() => machine.place(channels));
+    const [sums, rescale] = ["sums", shortcut ? "join" : "gate"].map((kernel) => machine.want(kernel, shape));
+    const [list, shift] = [0, 0].map(() => machine.place(channels)),
+      gates = machine.place(u.images * channels);
     const view = ({ size }, at) => machine.m.subarray(at, at + size);
-    const values = (at) => Array.from({ length: C }, (_, c) => machine.m[at + c]);
-    let state;
-    const layer = {
-      override: null,
-      forward: () => {
-        sums.run(u.inside, list);
-        const z = squeeze === "max" ? largest(machine.m, u) : values(list).map((sum) => sum / area); // squeeze
-        state = excite(view(one, one.at), view(two, two.at), z, gate); // excitation
-        [layer.z, layer.own, layer.used] = [z, state.s, layer.override ?? state.s];
-        layer.used.forEach((s, c) => (machine.m[gates + c] = s));
-        rescale.run(u.inside, y.inside, gates);
-      },
+    const values = (at) => new Float64Array(machine.m.subarray(at, at + C));
+    const states = [];
+    const layer = { override: null };
+    layer.forward = (images = 1) => {
+      const [w1, w2] = [view(one, one.at), view(two, two.at)];
+      for (let n = 0; n < images; n++) {
+        const at = u.inside + n * u.step,
+          to = y.inside + n * y.step,
+          s = gates + n * channels;
+        sums.run(at, list);
+        const z = squeeze === "max" ? largest(machine.m, nth(u, n)) : values(list).map((sum) => sum / area); // squeeze
+        states[n] = excite(w1, w2, z, gate); // excitation
+        [layer.z, layer.own, layer.used] = [z, states[n].s, layer.override ?? states[n].s];
+        layer.used.forEach((gate, c) => (machine.m[s + c] = gate));
+        if (shortcut) rescale.run(at, shortcut.inside + n * shortcut.step, to, s);
+        else rescale.run(at, to, s);
+      }
     };
     if (!y.d) return layer;
     const [mask, scale] = ["mask", "scale"].map((kernel) => machine.want(kernel, shape));
-    layer.backward = () => {
-      const { m } = machine,
-        d = y.d.inside;
-      mask.run(d, y.inside, u.inside, list); // ReLU, and Σ dx̃ · u
-      const dz = back(
-        view(one, one.at),
-        view(two, two.at),
-        state,
-        values(list),
-        view(one, one.d),
-        view(two, two.d),
-        gate,
-      );
-      for (let c = 0; c < C; c++) m[shift + c] = squeeze === "max" ? 0 : dz[c] / area;
-      scale.run(d, gates, shift);
-      if (squeeze === "max") toLargest(m, u, y.d, state.z, dz);
+    layer.backward = (images = 1) => {
+      const { m } = machine;
+      const [w1, w2, dw1, dw2] = [view(one, one.at), view(two, two.at), view(one, one.d), view(two, two.d)];
+      for (let n = 0; n < images; n++) {
+        const d = y.d.inside + n * y.step,
+          du = u.d.inside + n * u.step;
+        mask.run(d, y.inside + n * y.step, u.inside + n * u.step, list); // ReLU, and Σ dx̃ · u
+        const dz = back(w1, w2, states[n], values(list), dw1, dw2, gate);
+        for (let c = 0; c < C; c++) m[shift + c] = squeeze === "max" ? 0 : dz[c] / area;
+        scale.run(d, du, gates + n * channels, shift);
+        if (squeeze === "max") toLargest(m, nth(u, n), nth(u.d, n), states[n].z, dz);
+      }
     };
     return layer;
   };
@@ -198,5 +248,5 @@ export function seLayers({ excite, back }) {
     each((o, c) => (m[d.inside + o + c] += dz[c] / ties[c]));
   };
 
-  return { map, parameters, convolution, rectifier, squeezeExcite };
+  return { map, parameters, order, convolution, rectifier, squeezeExcite };
 }

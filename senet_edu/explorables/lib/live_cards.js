@@ -26,7 +26,12 @@ const card = () => {
     line.style.width = `${100 * Math.abs(before - to)}%`;
     says.textContent = sentence;
   };
-  return { element: h("div", { class: "card" }, title, value, axis, says), title, set };
+  /** As tall as with numbers, so that nothing moves when they come. */
+  const wait = () => {
+    set(0, 0, 0, "With its own gates.");
+    value.textContent = "…";
+  };
+  return { element: h("div", { class: "card" }, title, value, axis, says), title, set, wait };
 };
 
 /** `measured`: the stored accuracies. Returns { element, draw }; `draw({ now, base, kind, own })`, where `kind` says
@@ -37,14 +42,19 @@ export const makeCards = ({ classes, measured }) => {
   const draw = ({ now, base, kind, own }) => {
     many.element.hidden = own; // nothing was measured of a reader's network
     many.title.textContent = `${measured.images.toLocaleString("en-US")} pictures, ${GATES[kind]}: right`;
-    if (!now || !base) return;
+    const right = kind === "own" ? measured.right : measured.after[kind];
+    if (!now || !base) {
+      one.title.textContent = "This picture: how sure?";
+      one.wait();
+      many.set(measured.right, right, 1, "With their own gates.");
+      return;
+    }
     const first = top(base);
     one.title.textContent = `This picture: how sure of ${classes[first]}`;
     const [p, of] = [base.probabilities[first], now.probabilities[first]];
     const after = { name: classes[top(now)], p: now.probabilities[top(now)] };
     const same = now === base;
     one.set(p, of, 0, same ? "With its own gates." : pictureSays({ before: { name: classes[first], p }, after, of }));
-    const right = kind === "own" ? measured.right : measured.after[kind];
     const sentence = { kind, right: measured.right, after: right, fall: p - of };
     many.set(measured.right, right, 1, same ? "With their own gates." : manySay(sentence));
   };

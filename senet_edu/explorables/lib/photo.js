@@ -30,6 +30,21 @@ export const square = (source, width, height) => {
   return reduced(context, k);
 };
 
+/** The mean of every square of two by two pixels: from 32 x 32 x 3 numbers 16 x 16 x 3. */
+export const halved = (rgb) =>
+  Uint8ClampedArray.from({ length: (3 * SIDE * SIDE) / 4 }, (_, i) => {
+    const [y, x, c] = [Math.floor((2 * i) / (3 * SIDE)), Math.floor(i / 3) % (SIDE / 2), i % 3];
+    const at = 3 * (2 * y * SIDE + 2 * x) + c;
+    return (rgb[at] + rgb[at + 3] + rgb[at + 3 * SIDE] + rgb[at + 3 * SIDE + 3]) / 4; // the array rounds
+  });
+
+/** The other way: each of 16 x 16 pixels as a square of two by two. */
+export const doubled = (rgb) =>
+  Uint8ClampedArray.from({ length: 3 * SIDE * SIDE }, (_, i) => {
+    const [y, x] = [Math.floor(i / (3 * SIDE)), Math.floor(i / 3) % SIDE];
+    return rgb[3 * ((y >> 1) * (SIDE / 2) + (x >> 1)) + (i % 3)];
+  });
+
 /** Controls that bring a reader's own pictures: a file and the camera.
 
     `take(rgb, from)` gets a picture `from` "file" or "camera", for the camera every frame; `ended()` is called where

@@ -4,13 +4,16 @@
      picture.data     RGBA, 32 x 32 x 4
      picture.name     of the sample, "" for the reader's own
      picture.choose(name)
+     picture.show(rgb, about) // any other picture, 32 x 32 x 3 numbers in 0..255
 
-   `samples` have {name, about, pixels: RGB, packed}; `changed` is called after every change, also for each frame of
-   the camera (`picture.live` is true then). Dropped files that are `other.is(file)` go to `other.open`. The figure places the elements `thumbs`, `panel` and `under`. */
+   `samples` have {name, about, pixels: RGB, packed}; `sees`: pixels a side that the network sees, 32 or 16, in which the
+   picture is shown; `changed` is called after every change, also for each frame of the camera (`picture.live` is true
+   then). Dropped files that are `other.is(file)` go to `other.open`. The figure places the elements `thumbs`, `panel` and
+   `under`. */
 import { button, choice, frame, grid, h, pixels, unpack } from "./core.js";
-import { context2d, reduced, SIDE, sources } from "./photo.js";
+import { context2d, doubled, halved, reduced, SIDE, sources } from "./photo.js";
 
-export const makePicture = ({ host, samples, other, changed }) => {
+export const makePicture = ({ host, samples = [], sees = SIDE, other, changed }) => {
   const FINE = 8; // the drawing pad's pixels for one of the picture's
   const PALETTE = [
     ["#f4f4f2", "white"],
@@ -28,7 +31,8 @@ export const makePicture = ({ host, samples, other, changed }) => {
   image.data.fill(255);
   let about = "";
 
-  const put = (rgb) => {
+  const put = (whole) => {
+    const rgb = sees === SIDE ? whole : doubled(halved(whole));
     for (let i = 0; i < SIDE * SIDE; i++) image.data.set(rgb.slice(3 * i, 3 * i + 3), 4 * i); // the array rounds
   };
   const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}.`;
@@ -43,7 +47,8 @@ export const makePicture = ({ host, samples, other, changed }) => {
         : `The picture as the network sees it: ${what}`,
     );
     thumbs.childNodes.forEach((thumb, i) => thumb.setAttribute("aria-pressed", String(samples[i].name === name)));
-    if (!picture.live) note.textContent = `${sentence(what)} The network sees 32 × 32 pixels. Drop or paste your own.`;
+    if (!picture.live)
+      note.textContent = `${sentence(what)} The network sees ${sees} × ${sees} pixels. Drop or paste your own.`;
     changed();
   };
 
@@ -196,6 +201,13 @@ export const makePicture = ({ host, samples, other, changed }) => {
       return own.live();
     },
     choose,
+    show: (rgb, what) => {
+      stop();
+      put(rgb);
+      show("", what);
+      fillPad();
+    },
+    stop,
     thumbs,
     note,
     panel: h(

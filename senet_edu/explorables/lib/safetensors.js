@@ -1,19 +1,28 @@
 /* Files of weights that PyTorch reads: eight bytes for the length of a header in JSON, the header, the numbers. */
 
-/** weights: { name: { shape, data: Float32Array } }; about: strings by name. Returns the bytes. */
+/** weights: { name: { shape, data } } with data a Float32Array, or a BigInt64Array for PyTorch's counters; about:
+    strings by name. Returns the bytes. */
 export const safetensors = (weights, about = {}) => {
+  const bytesOf = { F32: 4, I64: 8 };
+  // The longer numbers first, so that all begin at a multiple of their length.
+  const tensors = Object.entries(weights)
+    .map(([name, { shape, data }]) => ({ name, shape, data, dtype: data instanceof BigInt64Array ? "I64" : "F32" }))
+    .sort((a, b) => bytesOf[b.dtype] - bytesOf[a.dtype]);
   let offset = 0;
   const header = { __metadata__: about };
-  for (const [name, { shape, data }] of Object.entries(weights))
-    header[name] = { dtype: "F32", shape, data_offsets: [offset, (offset += 4 * data.length)] };
+  for (const { name, shape, data, dtype } of tensors)
+    header[name] = { dtype, shape, data_offsets: [offset, (offset += bytesOf[dtype] * data.length)] };
   const json = new TextEncoder().encode(JSON.stringify(header));
   const padded = Math.ceil(json.length / 8) * 8; // numbers begin at a multiple of eight
   const bytes = new Uint8Array(8 + padded + offset).fill(32, 8, 8 + padded);
   const view = new DataView(bytes.buffer);
   view.setBigUint64(0, BigInt(padded), true);
   bytes.set(json, 8);
-  for (const [name, { data }] of Object.entries(weights))
-    data.forEach((value, i) => view.setFloat32(8 + padded + header[name].data_offsets[0] + 4 * i, value, true));
+  for (const { name, data, dtype } of tensors) {
+    const at = 8 + padded + header[name].data_offsets[0];
+    if (dtype === "I64") data.forEach((value, i) => view.setBigInt64(at + 8 * i, value, true));
+    else data.forEach((value, i) => view.setFloat32(at + 4 * i, value, true));
+  }
   return bytes;
 };
 

@@ -5,11 +5,10 @@
      net.close();
 
    A worker has no page to import from, so it gets the source of the functions: each of them uses nothing outside. */
-import { seAssembler } from "./assembler.js";
-import { seKernel } from "./kernel.js";
+import { OPEN_MACHINE, openMachine } from "./kernel.js";
 import { seNet } from "./net.js";
 
-export const { load } = seNet(seKernel(seAssembler()));
+export const { load } = seNet(openMachine);
 
 /** The other end: builds the network at the first request, and posts the answer to each. */
 export const serve = (post) => {
@@ -55,7 +54,7 @@ export const worker = (spec, bytes, loading) => {
   };
   const inWorker = () => {
     const text = `
-      const { load } = (${seNet})((${seKernel})((${seAssembler})()));
+      const { load } = (${seNet})(${OPEN_MACHINE});
       const answer = (${serve})(postMessage);
       onmessage = ({ data }) => answer(data);`;
     const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
