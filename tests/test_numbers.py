@@ -10,9 +10,11 @@ import nbformat
 import pytest
 import torch
 
-from senet_edu import create_model, lamp
+from senet_edu import create_model, lamp, load_pretrained, override_gates
 from senet_edu.cost import count_parameters
+from senet_edu.data import load_data, normalize
 from senet_edu.explorables.lamp import trained
+from senet_edu.gates import find_gates
 from senet_edu.measure import ablations
 from senet_edu.measure.intervals import compare, paired
 from senet_edu.published import SPEEDS
@@ -124,6 +126,25 @@ def test_no_page_says_a_number_that_nobody_measured(percent: str) -> None:
 def test_a_question_is_answered_with_a_chapters_number(chapter: str, say: str, print_: str) -> None:
     assert say in page("questions")
     assert print_.replace("%", "") in printed(chapter).replace(" %", "").replace("%", "")
+
+
+def test_ten_minutes_say_how_the_short_training_ended() -> None:
+    behind = compare(ablations.load(), "se_r4").verdict == "worse"
+    assert ("short training of a smaller network SE is even behind" in page("ten_minutes")) == behind
+
+
+def test_chapter_0_says_how_many_birds_there_are_with_open_gates() -> None:
+    """The answers of the shipped network to the first 400 test images, all gates at one: three of four are "bird"."""
+    data = load_data()
+    if data.name != "cifar10":
+        pytest.skip("CIFAR-10 is not here")
+    network = load_pretrained("se_resnet20").eval()
+    with torch.inference_mode(), override_gates(network, dict.fromkeys(find_gates(network), 1.0)):
+        answers = network(normalize(data.test_images[:400])).argmax(1)
+    share = (answers == data.classes.index("bird")).double().mean()
+    assert 0.7 < share < 0.85
+    text = (BOOK / "00_one_minute.ipynb").read_text(encoding="utf-8")
+    assert "to three pictures of four" in text
 
 
 def test_ten_minutes_are_about_1200_words() -> None:
