@@ -185,7 +185,7 @@ RECIPES = {
             "lr": "larger batches have less noise and bear a larger step",
             "sizes": "at 16 x 16, starting the operations takes longer than computing them",
         },
-        "92.5 % on an H200, one seed (92.4 % without SE, four seeds), with --compile",
+        "92.5 % on an H200 (92.4 % without SE), four seeds each, with --compile",
     ),
     "fast": NamedRecipe(
         "SE-ResNet-18 with the CIFAR stem",

@@ -17,14 +17,16 @@ from torch import Tensor
 from senet_edu import check
 from senet_edu.data import procedural
 from senet_edu.train import Recipe, Run
+from senet_edu.train.loop import hold_out
 
 SOLUTIONS = {str(solution): solution for solution in solutions()}
 
 
 def trained(recipe: Recipe, data: Any, **options: Any) -> Run:
-    """In place of `train`, which would take minutes: a run that gets better by 2 % an epoch."""
+    """In place of `train`, which would take minutes: a run that gets better by 3 % an epoch."""
+    data = hold_out(data, recipe.holdout)
     about = {"data": {"train": len(data.train_images), "test": len(data.test_images)}, "recipe": vars(recipe)}
-    rows = [{"size": recipe.size_at(epoch), "train_accuracy": 0.02 * epoch} for epoch in range(recipe.epochs)]
+    rows = [{"size": recipe.size_at(epoch), "train_accuracy": 0.03 * epoch} for epoch in range(recipe.epochs)]
     return Run(torch.nn.Identity(), about, [row | {"test_accuracy": row["train_accuracy"]} for row in rows])
 
 

@@ -125,22 +125,24 @@ def test_random_flip_hints(verdict: Callable[..., str], flip: Callable[[Tensor],
         assert line.startswith(check.CROSS) and (hint in line or "for the whole batch" in line)
 
 
-def a_run(*test_accuracy: float, train: int = 800, test: int = 250, size: int = 32, train_accuracy: float = 0.5) -> Run:
-    about = {"data": {"train": train, "test": test}, "recipe": {"epochs": len(test_accuracy)}}
+def a_run(*accuracy: float, train: int = 800, holdout: int = 500, size: int = 32, train_accuracy: float = 0.5) -> Run:
+    recipe = {"epochs": len(accuracy), "holdout": holdout}
+    about = {"data": {"train": train, "test": holdout or 10_000}, "recipe": recipe}
     row = {"size": size, "train_accuracy": train_accuracy}
-    return Run(torch.nn.Identity(), about, [row | {"test_accuracy": accuracy} for accuracy in test_accuracy])
+    return Run(torch.nn.Identity(), about, [row | {"test_accuracy": one} for one in accuracy])
 
 
 @pytest.mark.parametrize(
     ("run", "hint"),
     [
         (a_run(0.5, train=50_000), "you trained on 50,000 images"),
-        (a_run(0.5, test=20), "20 test images say too little"),
-        (a_run(0.5, 0.3), "30.0% of the test images, and the target is 35%. An epoch before was better"),
-        (a_run(0.3, size=16), "had 16 pixels, but the test images have 32"),
-        (a_run(0.3, train_accuracy=0.34), "Even on the training images it is 34.0%: train longer"),
-        (a_run(0.1, 0.2, 0.3), "3 epochs are few"),
-        (a_run(*[0.3] * 20, train_accuracy=0.9), "On the training images it is 90.0%"),
+        (a_run(0.5, train=1_300, holdout=0), "you chose by test images; let `holdout=500`"),
+        (a_run(0.5, holdout=20), "20 held-out images say too little"),
+        (a_run(0.5, 0.3), "30.0 ± 4.0 % of the held-out images, and the target is 40 %. An epoch before was better"),
+        (a_run(0.3, size=16), "had 16 pixels, but the held-out ones have 32"),
+        (a_run(0.3, train_accuracy=0.34), "Even on the training images it is 34.0 %: train longer"),
+        (a_run(0.1, 0.2, 0.354), "35.4 ± 4.2 % of the held-out images, and the target is 40 %. 3 epochs are few"),
+        (a_run(*[0.3] * 20, train_accuracy=0.9), "On the training images it is 90.0 %"),
         ("40 %", "give the judge what train(…) returns"),
     ],
 )
@@ -150,7 +152,7 @@ def test_reach_target_hints(verdict: Callable[..., str], run: Any, hint: str) ->
 
 
 def test_reach_target_accepts_a_run_that_reaches_it(verdict: Callable[..., str]) -> None:
-    assert verdict(check.reach_target, a_run(0.2, 0.35)).startswith(check.TICK)
+    assert verdict(check.reach_target, a_run(0.2, 0.40)).startswith(check.TICK)
 
 
 def test_no_answer_gets_an_invitation(verdict: Callable[..., str]) -> None:
@@ -173,3 +175,4 @@ def test_folded_recipe_is_one() -> None:
     names = solution.run({"train": train, "data": procedural()})
     (recipe,) = recipes
     assert recipe.epochs > names["quick"].epochs and recipe.size_at(recipe.epochs - 1) == 32
+    assert recipe.holdout == 500
