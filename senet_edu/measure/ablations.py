@@ -57,7 +57,8 @@ __all__ = [
 
 HOLDS = {
     "results/ablations.jsonl": store.Holding(
-        "accuracy of each run of chapter 7’s variants", ("07_does_it_help", "10_relatives", "11_train_cifar10")
+        "accuracy of each run of chapter 7’s variants",
+        ("07_does_it_help", "10_relatives", "11_train_cifar10", "13_shipping_se"),
     ),
     "results/ablations_short.jsonl": store.Holding("the same after half of the training", ("07_does_it_help",)),
     "results/ablations_cifar100.jsonl": store.Holding("the same on CIFAR-100, a few rows", ("07_does_it_help",)),

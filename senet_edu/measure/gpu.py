@@ -36,7 +36,8 @@ from senet_edu.train import RECIPES, Recipe, Run, evaluate, train_many
 
 HOLDS = {
     "results/h200.jsonl": store.Holding(
-        "recipes on one H200, by an earlier version, run by run", ("07_does_it_help", "11_train_cifar10")
+        "recipes on one H200, by an earlier version, run by run",
+        ("07_does_it_help", "11_train_cifar10", "13_shipping_se"),
     ),
     "results/h200_speed.json": store.Holding("speeds on one H200, by an earlier version", ("11_train_cifar10",)),
     "results/gpu.jsonl": store.Holding("speeds and recipes on a GPU, run by run", ("11_train_cifar10",)),

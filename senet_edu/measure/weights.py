@@ -29,7 +29,7 @@ HOLDS = {
     "weights/resnet20.history.jsonl": Holding("loss and accuracy by epoch, ResNet-20", ("11_train_cifar10",)),
     "weights/resnet20.safetensors": Holding(
         "the trained ResNet-20",
-        ("00_one_minute", "01_why_channels", "02_squeeze", "11_train_cifar10", "12_in_the_wild"),
+        ("00_one_minute", "01_why_channels", "02_squeeze", "11_train_cifar10", "12_in_the_wild", "13_shipping_se"),
     ),
     "weights/se_resnet20.history.jsonl": Holding("loss and accuracy by epoch, SE-ResNet-20", ("11_train_cifar10",)),
     "weights/se_resnet20.safetensors": Holding(
