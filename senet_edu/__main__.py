@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import textwrap
 from collections.abc import Sequence
 
@@ -51,12 +50,7 @@ def card(name: str) -> str:
     Raises:
         ValueError: no such network is shipped.
     """
-    known = zoo.manifest()
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
-        raise ValueError(f"name {name!r} is not a trained network: {hint}")
-    facts = known[name]
+    facts = zoo.facts(name)
     about = facts["about"]
     recipe = ", ".join(f"{key} {value}" for key, value in about["recipe"].items())
     versions = ", ".join(f"{key} {value}" for key, value in about["versions"].items())

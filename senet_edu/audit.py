@@ -2,10 +2,13 @@
 
     python -m senet_edu.audit torchvision:mobilenet_v3_small
     python -m senet_edu.audit timm:seresnet50 --pretrained
-    python -m senet_edu.audit senet_edu:se_resnet20 --weights runs/x/model.safetensors
+    python -m senet_edu.audit senet_edu:se_resnet20 --model-option reduction=4 --weights runs/x/model.safetensors
 
 or, in Python, `audit(model, x)`. An SE block that is registered but not called, or whose output is not used, costs
 memory and does nothing, and no error says so. So each block is shut once, and the answer must change.
+
+A network that starts its branches from zero, as timm's ResNets do, answers the same whatever the gates say until it is
+trained. The command lets an untrained network begin elsewhere, see `settle`.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
 from senet_edu.checks import inputs, path, whole
+from senet_edu.commandline import parse_option
 from senet_edu.gates import Block, call, find_blocks, hooked, override_gates, record_gates
 from senet_edu.interop import unwrap_state_dict
 from senet_edu.modes import evaluating
@@ -86,8 +90,8 @@ class Audit(tuple[Row, ...]):
 
     @property
     def healthy(self) -> bool:
-        """Every block works."""
-        return all(row.works for row in self)
+        """There is a block, and every block works."""
+        return bool(self) and all(row.works for row in self)
 
     def __str__(self) -> str:
         if not self:
@@ -237,37 +241,86 @@ def _row(
     )
 
 
-def load_model(source: str, *, pretrained: bool = False, weights: str | None = None, trust: bool = False) -> nn.Module:
+def settle(model: nn.Module, x: Tensor) -> None:
+    """Let an untrained network show what its blocks do, in place: no batch norm at zero, each at home with its maps.
+
+    Many residual networks start the last batch norm of each branch from zero, so that nothing behind an SE block hears
+    it. And batch norms with the statistics 0 and 1 let maps vanish or explode from block to block.
+
+    Args:
+        model: a network with its first weights.
+        x: `(N, C, H, W)`, of which they take the statistics; of one image, with its mirror image, as a batch norm may
+            see one number of each.
+    """
+    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    with evaluating(model), torch.no_grad():
+        try:
+            for norm in norms:
+                if norm.weight is not None and not norm.weight.any():
+                    nn.init.ones_(norm.weight)
+                norm.train()
+                norm.momentum = 1.0  # the statistics of this batch, nothing older
+            model(x if len(x) > 1 else torch.cat([x, x.flip(-1)]))
+        finally:
+            for norm, momentum in zip(norms, momenta):
+                norm.momentum = momentum
+
+
+def load_model(
+    source: str,
+    *,
+    options: Mapping[str, Any] | None = None,
+    pretrained: bool = False,
+    weights: str | None = None,
+    trust: bool = False,
+) -> nn.Module:
     """A network by `library:name`, or from a file.
 
     Args:
         source: `torchvision:NAME`, `timm:NAME`, `pytorchcv:NAME` or `senet_edu:NAME`; or the path of a file in which
             `torch.save` put a whole model.
+        options: what the library's builder takes besides the name, such as `{"num_classes": 10}`.
         pretrained: with the library's own trained weights, which it may have to download.
         weights: path of a checkpoint for the network.
         trust: the file of a whole model may run code, so it is only loaded with this.
 
     Raises:
-        ValueError: an unknown library or name, a library that is not installed, or a file without a model.
+        ValueError: an unknown library, name or option, a library that is not installed, a file without a model, or
+            weights that do not fit.
     """
     library, _, name = str(path("source", source)).partition(":")
     if name and not Path(source).exists():
-        model = _built(library, name, pretrained)
+        model = _built(library, name, pretrained, options or {})
+    elif options:
+        raise ValueError(f"options={dict(options)!r} are for a network by name, and {source!r} is a file")
     else:
         model = _read(source, trust)
     if not isinstance(model, nn.Module):
         raise ValueError(f"{source!r} holds weights only: name the network, and give the file as --weights {source}")
     if weights:
-        model.load_state_dict(unwrap_state_dict(_read(weights, trust)))
+        try:
+            model.load_state_dict(unwrap_state_dict(_read(weights, trust)))
+        except RuntimeError as error:
+            first, *more = [line.strip() for line in str(error).splitlines()[1:]]
+            why = f"{first}{f' And {len(more)} more.' * bool(more)}"
+            raise ValueError(
+                f"weights {weights!r} do not fit {source} as it was built; an option may be missing, such as "
+                f"--model-option reduction=4. {why}"
+            ) from None
     return model
 
 
-def _built(library: str, name: str, pretrained: bool) -> nn.Module:
+def _built(library: str, name: str, pretrained: bool, options: Mapping[str, Any]) -> nn.Module:
+    chosen = {"pretrained": True} if pretrained else {}
     makers = {
-        "senet_edu": ("senet_edu", lambda m: (m.load_pretrained if pretrained else m.create_model)(name)),
-        "torchvision": ("torchvision", lambda m: m.models.get_model(name, weights="DEFAULT" if pretrained else None)),
-        "timm": ("timm", lambda m: m.create_model(name, pretrained=pretrained)),
-        "pytorchcv": ("pytorchcv.model_provider", lambda m: m.get_model(name, pretrained=pretrained)),
+        "senet_edu": ("senet_edu", lambda m: (m.load_pretrained if pretrained else m.create_model)(name, **options)),
+        "torchvision": (
+            "torchvision.models",
+            lambda m: m.get_model(name, weights="DEFAULT" if pretrained else None, **options),
+        ),
+        "timm": ("timm", lambda m: m.create_model(name, **chosen, **options)),
+        "pytorchcv": ("pytorchcv.model_provider", lambda m: m.get_model(name, **chosen, **options)),
     }
     if library not in makers:
         raise ValueError(f"source must be a file or LIBRARY:NAME with one of {', '.join(makers)}; got {library}:{name}")
@@ -299,23 +352,44 @@ def _read(path: str, trust: bool) -> Any:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the table; 0 if every block works, 1 if one does not, 2 if the network cannot be had."""
+    """Print the table; 0 if every block works, 1 if one does not or there is none, 2 if there is no such network."""
     parser = argparse.ArgumentParser("python -m senet_edu.audit", description="Do the SE blocks of a network work?")
     parser.add_argument("source", help="torchvision:NAME, timm:NAME, pytorchcv:NAME, senet_edu:NAME, or file.pt")
     parser.add_argument("--pretrained", action="store_true", help="trained weights of the library, maybe a download")
     parser.add_argument("--weights", metavar="FILE", help="a checkpoint of the network")
+    parser.add_argument(
+        "--model-option",
+        type=parse_option,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="for the library's builder, such as num_classes=10",
+    )
     parser.add_argument("--trust", action="store_true", help="the file of a whole model may run its code")
     parser.add_argument("--size", type=int, default=224, help="height and width of the images (default 224)")
     parser.add_argument("--images", type=int, default=8, help="how many (default 8)")
-    options = parser.parse_args(argv)
+    given = parser.parse_args(argv)
     try:
-        shape = whole("--images", options.images, least=1), 3, *[whole("--size", options.size, least=1)] * 2
-        model = load_model(options.source, pretrained=options.pretrained, weights=options.weights, trust=options.trust)
-        table = audit(model, torch.randn(shape, generator=torch.Generator().manual_seed(0)))
-    except (ValueError, RuntimeError) as error:
+        shape = whole("--images", given.images, least=1), 3, *[whole("--size", given.size, least=1)] * 2
+        options = dict(given.model_option)
+        model = load_model(
+            given.source, options=options, pretrained=given.pretrained, weights=given.weights, trust=given.trust
+        )
+    except ValueError as error:
         parser.error(str(error))
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    untrained = not (given.pretrained or given.weights or Path(given.source).exists())
+    try:
+        if untrained:
+            settle(model, x)
+        table = audit(model, x)
+    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, AssertionError) as error:
+        parser.error(f"{given.source} does not take images of shape {shape[1:]}: {error}; another --size may do")
     print(table)
-    print(f"\n{len(table)} SE blocks, {sum(row.works for row in table)} work; {options.images} images of random noise")
+    images = f"{len(x)} image{'s' * (len(x) > 1)}"
+    print(f"\n{len(table)} SE blocks, {sum(row.works for row in table)} work; {images} of random noise")
+    if untrained:
+        print("untrained: batch norms took the statistics of these images, and those at zero began at one")
     return int(not table.healthy)
 
 

@@ -161,8 +161,10 @@ def compatibility(libraries: Iterable[str] | None = None) -> Compatibility:
         libraries: some of the names of `EXAMPLES`; all by default.
 
     Raises:
-        ValueError: an unknown library.
+        ValueError: an unknown library, or one name in place of several.
     """
+    if isinstance(libraries, str):
+        raise ValueError(f"libraries must be several names, got {libraries!r}")
     names = list(EXAMPLES) if libraries is None else [choice("libraries", name, EXAMPLES) for name in libraries]
     table = Compatibility()
     for name in names:

@@ -73,21 +73,18 @@ def fold_gates(
         spread: keep blocks in which a gate's standard deviation over x is larger than this.
 
     Raises:
-        ValueError: the model has no SE block; gates names another.
+        ValueError: the model has no SE block; gates names another, or holds what is no constant of its channels; spread
+            is no number from 0 on; x holds nothing. Nothing is changed then.
     """
     if spread != float("inf"):
         checks.number("spread", spread, least=0)
-    if gates is not None and not isinstance(gates, Mapping):
-        raise ValueError(f"gates must be a dictionary from a block's name to its constants, got {gates!r}")
-    for name, s in (gates or {}).items():
-        checks.tensor(f"gates[{name!r}]", s, (None,))
     blocks = find_blocks(model, example=checks.inputs("x", x))
     with evaluating(model), torch.no_grad():
         with record_gates(model) as recorded:
             before = _answer(model, x)
-        unknown = set(gates or ()) - set(recorded)
-        if unknown:
-            raise ValueError(f"gates names {min(unknown)!r}, not a block that is called: {', '.join(recorded)}")
+        if not all(map(len, recorded.values())):
+            raise ValueError("x must hold at least one sample")
+        constants = {name: s.mean(0) for name, s in recorded.items()} if gates is None else _constants(gates, recorded)
         wide = {name: s.float().std(0, unbiased=False).max().item() for name, s in recorded.items()}
         few = _first(x, CHECKED, {len(s) for s in recorded.values()})
         folded, kept = {}, {}
@@ -97,17 +94,31 @@ def fold_gates(
                 kept[name] = "it is not called"
             elif s.ndim != 2:
                 kept[name] = f"its gates have the shape {tuple(s.shape)}, not one for each channel"
-            elif gates is not None and name not in gates:
+            elif name not in constants:
                 kept[name] = "its gates were not given"
             elif wide[name] > spread:
                 kept[name] = f"its gates vary by {wide[name]:.3g}"
             else:
-                constant = s.mean(0) if gates is None else torch.as_tensor(gates[name]).to(s)
-                layer = _fold(model, few, name, block, constant)
+                layer = _fold(model, few, name, block, constants[name])
                 (folded if layer else kept)[name] = layer or "no layer beside it can take its gates"
         after = _answer(model, x)
     error = ((after - before).norm() / before.norm().clamp(min=1e-30)).item()
     return Folding(error, folded, kept, wide)
+
+
+def _constants(gates: Mapping[str, Tensor], recorded: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The given constants as tensors `(C,)`, in the data type of the gates."""
+    if not isinstance(gates, Mapping):
+        raise ValueError(f"gates must be a dictionary from a block's name to its constants, got {gates!r}")
+    found = {}
+    for name, value in gates.items():
+        if name not in recorded:
+            raise ValueError(f"gates names {name!r}, not a block that is called: {', '.join(recorded)}")
+        s = recorded[name]
+        found[name] = checks.tensor(f"gates[{name!r}]", value, (s.shape[1],)).to(s)
+        if not found[name].isfinite().all():
+            raise ValueError(f"gates[{name!r}] must be finite, got {value!r}")
+    return found
 
 
 def _answer(model: nn.Module, x: Any) -> Tensor:

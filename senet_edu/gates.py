@@ -139,7 +139,8 @@ def override_gates(model: nn.Module, overrides: Mapping[str, Override], *, examp
 
     Raises:
         ValueError: the model has no SE block; a name is not that of a block, a pattern fits none; a value is none of
-            the above or not finite; and, in the forward pass, new gates that do not broadcast to `(N, C)`.
+            the above or not finite; and, in the forward pass, new gates that are no numbers or do not broadcast to
+            `(N, C)`.
     """
     blocks = _some_blocks(model, example)
     chosen = _chosen(overrides, list(blocks))
@@ -147,7 +148,10 @@ def override_gates(model: nn.Module, overrides: Mapping[str, Override], *, examp
     def override(name: str, value: Any, module: nn.Module, args: tuple, s: Tensor) -> Tensor:
         flat = s if blocks[name].known else s.flatten(1)
         new = value(flat) if callable(value) else value
-        new = torch.as_tensor(new, dtype=s.dtype, device=s.device)
+        try:
+            new = torch.as_tensor(new, dtype=s.dtype, device=s.device)
+        except (TypeError, ValueError, RuntimeError):
+            raise ValueError(f"overrides[{name!r}] must return a tensor or numbers, got {new!r}") from None
         try:
             return new.expand_as(flat).reshape(s.shape)
         except RuntimeError:

@@ -38,7 +38,8 @@ place of the SE block, so a difference there loads without complaint: run both n
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ from torch import Tensor, nn
 
 from senet_edu import checks
 from senet_edu.cost import check_size
-from senet_edu.gates import Block, find_blocks
+from senet_edu.gates import Block, call, find_blocks, hooked
 from senet_edu.modes import evaluating
 
 OURS = "senet_edu"
@@ -319,17 +320,23 @@ def _rename_to_caffe(key: str) -> str:
 
 
 @torch.no_grad()
-def compare_layers(model: nn.Module, other: nn.Module, x: Tensor) -> dict[str, float]:
+def compare_layers(model: nn.Module, other: nn.Module, x: Any) -> dict[str, float]:
     """Run two networks on the same input and compare what their layers put out: the first that differs tells why.
 
     Compared are the modules that both call, under the same name in both; of one that is called several times, its first
     output. Put both networks in eval mode.
 
+    Args:
+        model, other: the networks.
+        x: an input of both: a tensor, a tuple of arguments or a dictionary of keyword arguments.
+
     Returns:
         A module's name to ‖a - b‖ / ‖a‖, infinite where the numbers of values differ; in the order in which `model`
         calls them, so a layer stands before the block that holds it.
-    """
 
+    Raises:
+        ValueError: one is no module; the two call no module of the same name.
+    """
     checks.module("model", model)
     checks.module("other", other)
     checks.inputs("x", x)
@@ -337,20 +344,13 @@ def compare_layers(model: nn.Module, other: nn.Module, x: Tensor) -> dict[str, f
     def outputs(network: nn.Module) -> dict[str, Tensor]:
         seen: dict[str, Tensor] = {}
 
-        def look(name: str, output: Tensor) -> None:
+        def look(name: str, module: nn.Module, args: tuple, output: Any) -> None:
             if isinstance(output, Tensor) and name not in seen:
                 seen[name] = output.clone()  # an in-place ReLU behind the module would change it
 
-        hooks = [
-            module.register_forward_hook(lambda _, __, output, name=name: look(name, output))
-            for name, module in network.named_modules()
-            if name
-        ]
-        try:
-            network(x)
-        finally:
-            for hook in hooks:
-                hook.remove()
+        hooks = {module: partial(look, name) for name, module in network.named_modules() if name}
+        with hooked(hooks):
+            call(network, x)
         return seen
 
     def difference(a: Tensor, b: Tensor) -> float:
@@ -360,7 +360,13 @@ def compare_layers(model: nn.Module, other: nn.Module, x: Tensor) -> dict[str, f
         return ((a - b).norm() / a.norm().clamp(min=1e-30)).item()
 
     ours, theirs = outputs(model), outputs(other)
+    if not ours.keys() & theirs.keys():
+        raise ValueError(f"{type(model).__name__} and {type(other).__name__} call no module of the same name")
     return {name: difference(a, theirs[name]) for name, a in ours.items() if name in theirs}
+
+
+def _shapes(inputs: Iterable[Any]) -> str:
+    return ", ".join(str(tuple(x.shape)) if isinstance(x, Tensor) else repr(x) for x in inputs)
 
 
 class _WithGates(nn.Module):
@@ -415,8 +421,8 @@ def export_onnx(
         The input is called `"images"`, several are `"images"`, `"input1"` ….
 
     Raises:
-        ValueError: the path is none; the model does not take such images; an SE block is not called, or several times
-            in one forward pass.
+        ValueError: the path or the opset is none; the model does not take such images; an SE block is not called, or
+            several times in one forward pass.
     """
     path = checks.path("path", path)
     checks.flag("free_size", free_size)
@@ -425,11 +431,12 @@ def export_onnx(
     blocks = find_blocks(model)
     names = ["logits", *blocks]
     like = next(model.parameters(), torch.empty(0))
+    said = "input_size" if example is None else "example"
     if example is None:
         example = torch.zeros(2, *check_size(input_size), dtype=like.dtype, device=like.device)
     inputs = tuple(example) if isinstance(example, (tuple, list)) else (example,)
     if not all(isinstance(x, Tensor) and x.ndim > 0 and len(x) > 1 for x in inputs):
-        raise ValueError(f"example must be tensors with at least two samples each, got {example!r}")
+        raise ValueError(f"example must be tensors with at least two samples each, got {_shapes(inputs)}")
     batch, free = torch.export.Dim("batch"), torch.export.Dim.DYNAMIC
     sizes = tuple({0: batch} | {axis: free for axis in range(2, x.ndim) if free_size} for x in inputs)
     with evaluating(model):
@@ -438,8 +445,8 @@ def export_onnx(
             try:
                 wrapped(*inputs)  # what is wrong with the model is said here, and not from within the exporter
             except (RuntimeError, TypeError, IndexError) as error:
-                shapes = ", ".join(str(tuple(x.shape[1:])) for x in inputs)
-                raise ValueError(f"input_size={shapes} does not suit {type(model).__name__}: {error}") from error
+                shapes = _shapes(x[0] for x in inputs)
+                raise ValueError(f"{said}={shapes} does not suit {type(model).__name__}: {error}") from error
         torch.onnx.export(
             wrapped,
             inputs,

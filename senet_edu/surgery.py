@@ -146,26 +146,32 @@ def insert_se(
     return model
 
 
-def remove_se(model: nn.Module, names: str = "**") -> nn.Module:
+def remove_se(model: nn.Module, names: str | Sequence[str] = "**") -> nn.Module:
     """Take out SE blocks that `insert_se` put in, in place; the modules that they stood behind are what they were.
 
     Args:
         model: the network.
-        names: of the submodules that have a block, as in `after` of `insert_se`; all by default.
+        names: one or several of the submodules that have a block, with wildcards as in `after` of `insert_se`; all by
+            default.
 
     Returns:
         The same model.
 
     Raises:
-        ValueError: no such block.
+        ValueError: no such block; names are none.
     """
     if not isinstance(model, nn.Module):
         raise ValueError(f"model must be a module, got {model!r}")
+    patterns = [names] if isinstance(names, str) else names
+    if not isinstance(patterns, Sequence) or not patterns or not all(isinstance(one, str) for one in patterns):
+        raise ValueError(f"names must be a name, a pattern or several, got {names!r}")
     paths = plain_names(model)
     found = [
         path
         for path, module in model.named_modules()
-        if path and isinstance(module, WithSE) and _name_matches(paths[path].replace(".body", ""), names)
+        if path
+        and isinstance(module, WithSE)
+        and any(_name_matches(paths[path].replace(".body", ""), pattern) for pattern in patterns)
     ]
     if not found:
         raise ValueError(f"names={names!r} matches no block that insert_se put into {type(model).__name__}")

@@ -7,6 +7,7 @@ float32. `python -m senet_edu.measure.weights` puts them there from a training r
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 from functools import cache
 from pathlib import Path
@@ -37,9 +38,12 @@ def facts(name: str) -> dict[str, Any]:
     Raises:
         ValueError: no such network is shipped.
     """
-    if not isinstance(name, str) or name not in manifest():
-        raise ValueError(f"name {name!r} has no shipped weights; there are {', '.join(manifest())}")
-    return manifest()[name]
+    known = manifest()
+    if not isinstance(name, str) or name not in known:
+        near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.9)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"name {name!r} has no shipped weights; there are {', '.join(known)}{hint}")
+    return known[name]
 
 
 def load_pretrained(name: str) -> ResNet:
@@ -48,8 +52,7 @@ def load_pretrained(name: str) -> ResNet:
     `"resnet20"`, and `"se_resnet20"` with r = 4. Inputs are images that went through `senet_edu.data.normalize`.
 
     Raises:
-        ValueError: no such network is shipped.
-            Or its file is damaged (its SHA-256 is not the recorded one).
+        ValueError: no such network is shipped, or its file is damaged (its SHA-256 is not the recorded one).
     """
     about = facts(name)
     path = WEIGHTS / f"{name}.safetensors"

@@ -10,7 +10,7 @@ import torchvision.models as tv
 from torch import Tensor, nn
 
 from senet_edu import SEBlock, create_model, load_pretrained, record_gates, se_resnet8
-from senet_edu.audit import Audit, audit, load_model, main
+from senet_edu.audit import Audit, audit, load_model, main, settle
 from senet_edu.cost import count_parameters, se_cost
 
 
@@ -109,7 +109,7 @@ def test_networks_of_others_and_inputs_of_other_kinds() -> None:
         table = audit(model, example)
         assert len(table) == 9 and table.healthy
     assert audit(nn.Sequential(nn.Conv2d(3, 4, 1)), x) == Audit()
-    assert str(Audit()) == "no SE block" and Audit().healthy
+    assert str(Audit()) == "no SE block" and not Audit().healthy  # nothing was seen to work
 
 
 def test_the_table() -> None:
@@ -138,12 +138,42 @@ def test_the_command_says_by_its_exit_status_that_a_block_does_not_work(tmp_path
     assert "never called" in capsys.readouterr().out
 
 
+def test_the_command_lets_untrained_branches_speak(capsys: pytest.CaptureFixture) -> None:
+    """With zero_init_residual, as timm builds its networks, nothing behind a block hears it."""
+    zero = ["--model-option", "zero_init_residual=true"]
+    x = torch.randn(4, 3, 32, 32)
+    fresh = se_resnet8(zero_init_residual=True)
+    assert {row.verdict for row in audit(fresh, x)} == {"does not change the answer"}
+    assert main(["senet_edu:se_resnet8", "--size", "32", "--model-option", "reduction=4", *zero]) == 0
+    out = capsys.readouterr().out
+    assert "3 SE blocks, 3 work" in out and "untrained: batch norms took" in out
+    assert main(["senet_edu:se_resnet8", "--size", "32", "--images", "1", "--model-option", "reduction=4", *zero]) == 0
+    assert "3 SE blocks, 3 work; 1 image of random noise" in capsys.readouterr().out
+
+
+def test_settled_batch_norms_know_the_maps() -> None:
+    model, x = se_resnet8().train(), 5 + 3 * torch.randn(4, 3, 32, 32)
+    model.layer1.eval()
+    settle(model, x)
+    with torch.no_grad():
+        y = model.eval().bn1(model.conv1(x))
+    assert y.mean((0, 2, 3)).abs().max() < 1e-4 and (y.var((0, 2, 3)) - 1).abs().max() < 1e-3
+    assert model.bn1.momentum == 0.1
+
+
+def test_a_network_without_se_is_no_success(capsys: pytest.CaptureFixture) -> None:
+    assert main(["senet_edu:resnet8", "--size", "32"]) == 1
+    assert "0 SE blocks" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("wrapped", [lambda w: w, lambda w: {"state_dict": {f"module.{k}": v for k, v in w.items()}}])
 def test_weights_for_a_named_network(tmp_path: Path, wrapped) -> None:
     weights = load_pretrained("se_resnet20").state_dict()
     torch.save(wrapped(weights), tmp_path / "weights.pt")
-    with pytest.raises(RuntimeError, match="size mismatch"):  # its reduction is another
+    with pytest.raises(ValueError, match=r"do not fit .*--model-option reduction=4\. size mismatch .* And 17 more\.$"):
         load_model("senet_edu:se_resnet20", weights=str(tmp_path / "weights.pt"))
+    same = load_model("senet_edu:se_resnet20", options={"reduction": 4}, weights=str(tmp_path / "weights.pt"))
+    assert all(torch.equal(tensor, weights[key]) for key, tensor in same.state_dict().items())
     model = create_model("se_resnet20")
     torch.save(wrapped(model.state_dict()), tmp_path / "own.pt")
     loaded = load_model("senet_edu:se_resnet20", weights=str(tmp_path / "own.pt"))
@@ -158,6 +188,11 @@ def test_weights_for_a_named_network(tmp_path: Path, wrapped) -> None:
         (["torchvision:zebra"], "torchvision cannot make 'zebra'"),
         (["senet_edu:se_resnet8", "--size", "0"], "--size must be at least 1, got 0"),
         (["senet_edu:se_resnet8", "--images", "0"], "--images must be at least 1, got 0"),
+        (["torchvision:vit_b_16", "--size", "64"], "torchvision:vit_b_16 does not take images of shape (3, 64, 64): "),
+        (["senet_edu:se_resnet8", "--model-option", "reductio=4"], "takes no option 'reductio'; did you mean"),
+        (["senet_edu:se_resnet8", "--model-option", "4"], "'4' is not NAME=VALUE"),
+        (["{folder}/whole.pt", "--model-option", "a=1"], "options={'a': 1} are for a network by name"),
+        (["senet_edu:resnet8", "--weights", "{folder}/weights.pt"], "do not fit senet_edu:resnet8 as it was built"),
         (["{folder}/weights.pt"], "holds weights only: name the network"),
         (["{folder}/whole.pt"], "a whole model holds code; if you trust it, add --trust"),
         (["{folder}/text.pt"], "cannot load"),

@@ -85,5 +85,7 @@ def test_the_printed_table(monkeypatch: pytest.MonkeyPatch) -> None:
         "✗ convert network, torchvision: this package has no mobilenet_v3_small",
         "– not installed: timm",
     ]
+    with pytest.raises(ValueError, match="libraries must be several names, got 'timm'"):
+        compatibility("timm")
     with pytest.raises(ValueError, match="libraries must be one of this package, .* got 'tim'; did you mean 'timm'"):
         compatibility(["tim"])

@@ -6,12 +6,14 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import stdev
 from typing import Any
 
 import nbformat
 import pytest
 
 from senet_edu import store
+from senet_edu.measure.intervals import T975
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
 CHAPTERS = {
@@ -118,6 +120,10 @@ def test_chapter_9_tells_what_was_measured() -> None:
             of("same_prediction", "layer3.2.se", "margin"),
         ],
         rf"three quarters of the harm: {NUMBER} in place of {NUMBER}\.": [of("same_class"), of("same_prediction")],
+        rf"inside the answer it is the other way round, {NUMBER} points one by one and {NUMBER} at once": [
+            -sum(of("same_prediction", block) for block in blocks),
+            -of("same_prediction"),
+        ],
         rf"Frozen one by one they cost {NUMBER} points together, at once {NUMBER}:": [
             -sum(of("mean", block) for block in blocks),
             -of("mean"),
@@ -127,9 +133,11 @@ def test_chapter_9_tells_what_was_measured() -> None:
             -of("one", "layer1.2.se"),
         ],
         rf"it costs {NUMBER} points of {NUMBER}\.": [-of("same_prediction"), -of("other_prediction")],
-        rf"swapped to another answer they take {NUMBER} points of accuracy, and pull {NUMBER} % of the changed answers "
-        rf"to their own; but they are not the explanation of an answer, for the other {NUMBER} % go elsewhere": [
+        rf"swapped to another answer they take {NUMBER} ± {NUMBER} points of accuracy, and pull {NUMBER} % of the "
+        rf"changed answers to their own; but they are not the explanation of an answer, for the other {NUMBER} % go "
+        r"elsewhere": [
             -of("other_prediction"),
+            of("other_prediction", key="margin"),
             100 * other["toward_donor"],
             100 - 100 * other["toward_donor"],
         ],
@@ -137,6 +145,10 @@ def test_chapter_9_tells_what_was_measured() -> None:
         for written, value in zip(told(9, pattern), values, strict=True):
             decimals = len(f"{written:g}".partition(".")[2])
             assert written == pytest.approx(value, abs=0.5 * 10**-decimals + 1e-9), pattern
+    deals = [100 * right for right in places["channels"]["all"]["by_seed"]]
+    over_deals = T975[len(deals) - 2] * stdev(deals) / len(deals) ** 0.5
+    said = told(9, rf"between {NUMBER} and {NUMBER} % are right, so over all deals it is {NUMBER} ± {NUMBER} points")
+    assert said == [round(one) for one in (min(deals), max(deals), of("channels"), over_deals)]
     assert of("channels", key="accuracy") < 50 and "less than half of the answers are right" in read(9)
     assert of("one", "layer3.2.se") > of("mean", "layer3.2.se"), "the last block loses less set to one than frozen"
     swaps = [abs(of("other_prediction", block) - of("same_prediction", block)) for block in blocks[:6]]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from senet_edu import SEBlock, create_model, insert_se, load_pretrained, override_gates, record_gates
 from senet_edu.compatibility import settled
 from senet_edu.fold import CHECKED, fold_gates
-from senet_edu.gates import find_gates
+from senet_edu.gates import find_blocks, find_gates
 
 
 @torch.no_grad()
@@ -150,6 +150,21 @@ def test_errors() -> None:
         fold_gates(create_model("resnet8"), x)
     with pytest.raises(ValueError, match="gates names 'layer9', not a block that is called: layer1.0.se"):
         fold_gates(create_model("se_resnet8"), x, gates={"layer9": torch.ones(3)})
+    with pytest.raises(ValueError, match="x must hold at least one sample"):
+        fold_gates(create_model("se_resnet8"), x[:0])
+    for spread in (-1, "0.1", None, float("nan")):
+        with pytest.raises(ValueError, match="spread must be "):
+            fold_gates(create_model("se_resnet8"), x, spread=spread)
+
+
+@pytest.mark.parametrize("bad", [torch.ones(3), torch.ones(2, 64), "a", None, 1.0, torch.full((64,), float("nan"))])
+def test_bad_constants_are_named_before_anything_is_folded(bad):
+    model, x = create_model("se_resnet8"), torch.randn(2, 3, 32, 32)
+    with pytest.raises(ValueError, match=r"gates\['layer3.0.se'\] must be "):
+        fold_gates(model, x, gates={"layer1.0.se": torch.ones(16), "layer3.0.se": bad})
+    assert len(find_blocks(model)) == 3
+    with pytest.raises(ValueError, match="gates must be a dictionary"):
+        fold_gates(model, x, gates=["layer1.0.se"])
 
 
 @pytest.mark.parametrize("kind", ["tensor", "tuple", "dictionary"])

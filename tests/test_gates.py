@@ -12,7 +12,7 @@ import torch
 import torch.utils.checkpoint
 from torch import nn
 
-from senet_edu import SEBlock, override_gates, record_gates
+from senet_edu import SEBlock, create_model, override_gates, record_gates
 from senet_edu.resnet import BasicBlock, ResNet
 
 NAMES = ["layer1.0.se", "layer1.1.se", "layer2.0.se"]
@@ -479,3 +479,11 @@ def test_the_stance_of_the_compiler_is_given_back_in_any_order(x):
             assert stance() == "force_eager"
         assert stance() == "fail_on_recompile"
     assert stance() == "default"
+
+
+@pytest.mark.parametrize("answer", [None, "half", {}, [None]])
+def test_a_function_that_returns_no_gates_is_named(answer):
+    model = create_model("se_resnet8")
+    with pytest.raises(ValueError, match=r"overrides\['layer1.0.se'\] must return .* got "):
+        with override_gates(model, {"layer1.0.se": lambda s: answer}):
+            model(torch.randn(2, 3, 32, 32))

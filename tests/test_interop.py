@@ -438,6 +438,30 @@ def test_layers_are_compared_by_value_and_as_they_left_the_layer():
     assert differences["0"] == pytest.approx(((a - b).norm() / a.norm()).item())
 
 
+def test_inputs_of_other_kinds_are_compared():
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 1)
+
+        def forward(self, x, scale=1.0):
+            return scale * self.conv(x)
+
+    model, x = Scaled(), torch.randn(2, 3, 5, 5)
+    for example in ((x, 2.0), {"x": x, "scale": 2.0}):
+        assert compare_layers(model, copy.deepcopy(model), example) == {"conv": 0.0}
+
+
+def test_what_cannot_be_compared():
+    x = torch.randn(2, 3, 5, 5)
+    with pytest.raises(ValueError, match="model must be a module, got 'resnet18'"):
+        compare_layers("resnet18", nn.ReLU(), x)
+    with pytest.raises(ValueError, match="other must be a module, got None"):
+        compare_layers(nn.ReLU(), None, x)
+    with pytest.raises(ValueError, match="Sequential and Conv2d call no module of the same name"):
+        compare_layers(nn.Sequential(nn.Conv2d(3, 4, 1)), nn.Conv2d(3, 4, 1), x)
+
+
 def test_a_block_of_convolutions_compares_with_one_of_linear_layers():
     se = nn.Sequential()
     se.add_module("se", SEBlock(8, 2, bias=True))
@@ -546,3 +570,25 @@ def test_onnx_refuses(tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
         export_onnx(**{"model": small(), "path": tmp_path / "model.onnx", "input_size": (3, 16, 16), **options})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("bad", [["timm"], None, 3, {}])
+def test_a_family_is_a_name(bad):
+    with pytest.raises(ValueError, match="source must be one of senet_edu, torchvision"):
+        convert_state_dict({"fc.weight": torch.ones(2, 2)}, source=bad)
+
+
+@pytest.mark.parametrize("bad", ["18", 0, 17.5, True])
+def test_the_opset_is_a_number(bad, tmp_path):
+    with pytest.raises(ValueError, match="opset_version must be "):
+        export_onnx(create_model("se_resnet8"), tmp_path / "model.onnx", opset_version=bad)
+
+
+def test_the_error_of_an_export_speaks_of_what_was_given(tmp_path):
+    model, path = create_model("se_resnet8"), tmp_path / "model.onnx"
+    with pytest.raises(ValueError, match=r"^example=\(1, 32, 32\) does not suit ResNet"):
+        export_onnx(model, path, example=torch.randn(2, 1, 32, 32))
+    with pytest.raises(ValueError, match=r"two samples each, got \(1, 3, 32, 32\)$"):
+        export_onnx(model, path, example=torch.randn(1, 3, 32, 32))
+    with pytest.raises(ValueError, match=r"two samples each, got \(2, 3, 32, 32\), 'x'$"):
+        export_onnx(model, path, example=(torch.randn(2, 3, 32, 32), "x"))

@@ -10,11 +10,15 @@ import nbformat
 import pytest
 import torch
 
-from senet_edu import create_model, lamp
+from senet_edu import create_model, lamp, load_pretrained, override_gates
 from senet_edu.cost import count_parameters
+from senet_edu.data import load_data, normalize
 from senet_edu.explorables.lamp import trained
+from senet_edu.gates import find_gates
+from senet_edu.measure import ablations
+from senet_edu.measure.intervals import compare, paired
 from senet_edu.published import SPEEDS
-from senet_edu.store import load
+from senet_edu.store import load, load_runs
 from senet_edu.zoo import manifest
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
@@ -40,6 +44,19 @@ def facts() -> dict[str, str]:
     with torch.device("meta"):
         plain = count_parameters(create_model("resnet50"))
         biased = count_parameters(create_model("se_resnet50", bias=True))
+    errors = {row: dict(enumerate(load("lamp")["rows"][row]["error"])) for row in ("as_many", "se_r2")}
+    by_lamp = paired(errors["as_many"], errors["se_r2"])
+    reduced = compare(ablations.load(), "se_r4")
+    runs = [run for run in load_runs("h200") if run["part"] == "colab"]
+    ends = [
+        {run["seed"]: run["test_accuracy"] for run in runs if run["name"].startswith(name)}
+        for name in ("se_resnet20", "resnet20")
+    ]
+    full = paired(*ends)
+
+    def lost(effect: dict[str, float]) -> str:
+        return f"{-100 * effect['change']:.1f} ± {100 * effect['margin']:.1f} points"
+
     longer = sorted(speed.longer for speed in SPEEDS if "ResNet-50" in speed.what or "the same" in speed.what)
     accuracy = {name: 100 * network["test_accuracy"] for name, network in manifest().items()}
     return {
@@ -48,7 +65,6 @@ def facts() -> dict[str, str]:
         "half": f"{100 * all_blocks['half']['accuracy']:.1f} %",
         "one": f"{100 * all_blocks['one']['accuracy']:.1f} %",
         "other class": f"{100 * all_blocks['other_class']['accuracy']:.1f} %",
-        "frozen costs": f"{-100 * all_blocks['mean']['change']:.1f} points",
         "lamp without": f"{pair['plain']:.3f}",
         "lamp with": f"{pair['se']:.3f}",
         "ResNet-50": f"{plain:,}",
@@ -56,6 +72,14 @@ def facts() -> dict[str, str]:
         "slower": f"{100 * longer[0]:.0f} to {100 * longer[-1]:.0f} %",
         "plain accuracy": f"{accuracy['resnet20']:.2f} %",
         "SE accuracy": f"{accuracy['se_resnet20']:.2f} %",
+        "frozen costs": lost(all_blocks["mean"]),
+        "another answer costs": lost(all_blocks["other_prediction"]),
+        "pull": f"{100 * all_blocks['other_prediction']['toward_donor']:.0f} % of the changed answers",
+        "lamp over seeds": f"{by_lamp.mean:.3f} ± {by_lamp.margin:.3f}",
+        "short training": reduced.points.replace("\N{NO-BREAK SPACE}", " "),
+        "short pairs": f"{reduced.count} pairs",
+        "full training": f"{full.points} points".replace("\N{NO-BREAK SPACE}", " "),
+        "full pairs": f"{full.count} pairs",
     }
 
 
@@ -65,10 +89,11 @@ SAYS = {
         *("plain accuracy", "SE accuracy"),
     ),
     "questions": (
-        *("right", "frozen", "half", "one", "frozen costs", "lamp without", "lamp with", "ResNet-50", "SE-ResNet-50"),
-        *("slower", "plain accuracy", "SE accuracy"),
+        *("right", "frozen", "half", "one", "lamp without", "lamp with", "ResNet-50", "SE-ResNet-50"),
+        *("slower", "plain accuracy", "SE accuracy", "frozen costs", "lamp over seeds"),
+        *("short training", "short pairs", "full training", "full pairs"),
     ),
-    "teach": ("right", "one"),
+    "teach": ("right", "one", "lamp without", "lamp with", "another answer costs", "pull"),
 }
 
 
@@ -90,12 +115,37 @@ def test_no_page_says_a_number_that_nobody_measured(percent: str) -> None:
         ("13_shipping_se", "26.2 ± 4.3", "25% removed by filter norm -26.2 ± 4.3 points"),
         ("13_shipping_se", "13.8 ± 5.1 more", "25%, mean gate less filter norm -13.8 ± 5.1 points"),
         ("13_shipping_se", "0.0 ± 0.6 points", "8 bits, a scale per tensor +0.0 ± 0.6 points"),
+        (
+            "13_shipping_se",
+            "19.2 ± 3.7 points",
+            "with SE a quarter of the whole against a tile of its own: -19.2 ± 3.7 points",
+        ),
+        ("13_shipping_se", "2.4 ± 1.6", "plain a quarter of the whole against a tile of its own: -2.4 ± 1.6 points"),
         ("13_shipping_se", "up to 0.064", "without a mask largest change of a gate 0.064"),
     ],
 )
 def test_a_question_is_answered_with_a_chapters_number(chapter: str, say: str, print_: str) -> None:
     assert say in page("questions")
     assert print_.replace("%", "") in printed(chapter).replace(" %", "").replace("%", "")
+
+
+def test_ten_minutes_say_how_the_short_training_ended() -> None:
+    behind = compare(ablations.load(), "se_r4").verdict == "worse"
+    assert ("short training of a smaller network SE is even behind" in page("ten_minutes")) == behind
+
+
+def test_chapter_0_says_how_many_birds_there_are_with_open_gates() -> None:
+    """The answers of the shipped network to the first 400 test images, all gates at one: three of four are "bird"."""
+    data = load_data()
+    if data.name != "cifar10":
+        pytest.skip("CIFAR-10 is not here")
+    network = load_pretrained("se_resnet20").eval()
+    with torch.inference_mode(), override_gates(network, dict.fromkeys(find_gates(network), 1.0)):
+        answers = network(normalize(data.test_images[:400])).argmax(1)
+    share = (answers == data.classes.index("bird")).double().mean()
+    assert 0.7 < share < 0.85
+    text = (BOOK / "00_one_minute.ipynb").read_text(encoding="utf-8")
+    assert "to three pictures of four" in text
 
 
 def test_ten_minutes_are_about_1200_words() -> None:

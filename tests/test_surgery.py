@@ -352,9 +352,20 @@ def test_some_blocks_are_removed():
     assert remove_se(model, "0") is model and model[0] is conv and isinstance(model[2], WithSE)
     with pytest.raises(ValueError, match="names='0' matches no block that insert_se put into Sequential"):
         remove_se(model, "0")
+    several = insert_se(small(), nn.Conv2d, input_size=(3, 8, 8))
+    remove_se(several, ["0", "2"])
+    assert not any(isinstance(module, WithSE) for module in several.modules())
     nested = insert_se(nn.Sequential(nn.Sequential(nn.Conv2d(3, 4, 1))), ["0", "0.0"], input_size=(3, 2, 2))
     remove_se(nested)
     assert not any(isinstance(m, WithSE) for m in nested.modules()) and isinstance(nested[0][0], nn.Conv2d)
+
+
+@pytest.mark.parametrize("names", [3, None, nn.Conv2d, [], [nn.Conv2d], ["0", 2]])
+def test_what_names_no_block_to_remove(names):
+    model = insert_se(small(), "0", input_size=(3, 8, 8))
+    with pytest.raises(ValueError, match="names must be a name, a pattern or several, got "):
+        remove_se(model, names)
+    assert isinstance(model[0], WithSE)
 
 
 def test_attributes_of_the_wrapped_module_are_visible():

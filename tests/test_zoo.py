@@ -82,6 +82,11 @@ def test_history_is_whole_and_ends_at_the_shipped_accuracy(name):
 def test_an_unknown_name_says_what_there_is(load):
     with pytest.raises(ValueError, match="'resnet56' has no shipped weights; there are resnet20, se_resnet20"):
         load("resnet56")
+    with pytest.raises(ValueError, match="did you mean 'se_resnet20'"):
+        load("se_resnet2")
+    for bad in (None, ["resnet20"], {}):
+        with pytest.raises(ValueError, match="has no shipped weights; there are resnet20, se_resnet20"):
+            load(bad)
 
 
 @pytest.fixture

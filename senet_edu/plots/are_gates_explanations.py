@@ -130,7 +130,7 @@ def intervention_verdicts(results: Mapping[str, Any]) -> list[Verdict]:
             of_several(frozen[worst], len(blocks)),
         ),
         Verdict(
-            "Do the blocks stand in for each other?",
+            "Do all blocks at once cost more than one by one?",
             "all frozen at once, and the sum over blocks frozen singly",
             (_points(frozen_all["change"], summed),),
             frozen_all["change"] + frozen_all["margin"] < summed,

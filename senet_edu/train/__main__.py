@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 import signal
@@ -17,23 +16,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from senet_edu import data as datasets
+from senet_edu.commandline import parse_option
 from senet_edu.train import distributed
 from senet_edu.train.loop import train
 from senet_edu.train.profile import profile_steps
 from senet_edu.train.recipe import RECIPES, Recipe
 
 GO_ON = "The same command with --resume goes on after the last finished epoch."
-
-
-def parse_option(text: str) -> tuple[str, Any]:
-    """`"reduction=4"` to `("reduction", 4)`; what is not JSON stays a string."""
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
-    try:
-        return name, json.loads(value, parse_constant=str)  # NaN and Infinity are no JSON
-    except json.JSONDecodeError:
-        return name, value
 
 
 def parse_sizes(text: str) -> tuple[tuple[float, int], ...]:

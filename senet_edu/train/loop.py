@@ -52,19 +52,22 @@ def evaluate(
             twice the time and is another classifier: every accuracy of the book that does not say so is without it.
 
     Raises:
-        ValueError: there are no images, or not as many labels.
+        ValueError: model is no module; there are no images, not as many labels, or labels that the model has no answer
+            for.
     """
     checks.module("model", model)
     checks.images("images", images)
     checks.labels("labels", labels, len(images))
     checks.flag("mirror", mirror)
     checks.whole("batch_size", batch_size, least=1)
-    device = next(model.parameters()).device
+    device = next(model.parameters(), images).device
     loss = correct = torch.zeros((), device=device)
     with evaluating(model), settings(allow_tf32=False):
-        for x, y in zip(images.split(batch_size), labels.split(batch_size)):
+        for n, (x, y) in enumerate(zip(images.split(batch_size), labels.split(batch_size))):
             x, y = normalize(x.to(device)), y.to(device)
             logits = (model(x) + model(x.flip(3))) / 2 if mirror else model(x)
+            if n == 0:  # a GPU would stop for good at a label that has no logit
+                checks.labels("labels", labels, len(images), logits.shape[1])
             loss = loss + F.cross_entropy(logits, y, reduction="sum")
             correct = correct + (logits.argmax(1) == y).sum()
     return loss.item() / len(labels), correct.item() / len(labels)

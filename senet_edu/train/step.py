@@ -140,6 +140,11 @@ class Step:
 
     def _build(self) -> None:
         recipe = self.recipe
+        for option in ("num_classes", "in_channels", "features_only"):
+            if option in recipe.model_options:
+                raise ValueError(
+                    f"model_options must not hold {option!r}, which the images decide; got {recipe.model_options!r}"
+                )
         with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they were
             torch.random.default_generator.manual_seed(recipe.seed)
             try:

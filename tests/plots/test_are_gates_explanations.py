@@ -71,7 +71,7 @@ def test_each_answer_follows_its_own_measurement(question: int, changed: dict[st
 
 
 def test_all_frozen_at_once_answers_two_questions() -> None:
-    """That gates must answer to the image, and that blocks, of which none falls alone, stand in for each other."""
+    """That gates must answer to the image, and that together they cost more than one by one: none falls alone."""
     assert [k for k, holds in enumerate(answers(an_experiment(mean_all=effect(-0.05)))) if holds] == [0, 7]
 
 

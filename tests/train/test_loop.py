@@ -187,6 +187,12 @@ def test_evaluate_says_what_does_not_fit(data: ImageData) -> None:
         evaluate(model, datasets.normalize(data.test_images), data.test_labels)
     with pytest.raises(ValueError, match=r"labels must be int64 \(40,\)"):
         evaluate(model, data.test_images, data.test_labels[:3])
+    with pytest.raises(ValueError, match="labels must be from 0 to 9, got 1 to 10"):  # as of another data set
+        evaluate(model, data.test_images[:10], torch.arange(1, 11))
+    with pytest.raises(ValueError, match="model must be a module, got 'resnet8'"):
+        evaluate("resnet8", data.test_images, data.test_labels)
+    _, accuracy = evaluate(torch.nn.Flatten(), data.test_images, data.test_labels)  # no parameters, no device
+    assert 0 <= accuracy <= 1
     with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
         evaluate(model, data.test_images, data.test_labels, 0)
 
@@ -356,6 +362,9 @@ def test_what_is_no_recipe_or_no_network_is_named(data: ImageData) -> None:
         train(replace(TINY, model="se_resnet21"), data=data)
     with pytest.raises(ValueError, match="se_resnet8 cannot be built with .*colour"):
         train(replace(TINY, model_options={"colour": 3}), data=data)
+    for option, value in {"num_classes": 7, "in_channels": 1, "features_only": True}.items():
+        with pytest.raises(ValueError, match=f"model_options must not hold {option!r}, which the images decide"):
+            train(replace(TINY, model_options={option: value}), data=data)
 
 
 # ---- Precision, profile
