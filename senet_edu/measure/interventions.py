@@ -42,7 +42,7 @@ from senet_edu.zoo import load_pretrained
 HOLDS = {
     "results/interventions.json": store.Holding(
         "accuracy after gates were replaced, by block and class",
-        ("00_one_minute", "02_squeeze", "03_excitation", "04_rescale", "09_are_gates_explanations"),
+        ("00_one_minute", "02_squeeze", "03_excitation", "04_rescale", "09_are_gates_explanations", "13_shipping_se"),
     ),
 }
 
