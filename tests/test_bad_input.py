@@ -58,10 +58,10 @@ X = torch.randn(2, 16, 4, 4)
 IMAGES = torch.zeros(4, 3, 8, 8, dtype=torch.uint8)
 LABELS = torch.tensor([0, 1, 0, 1])
 SHIFTS = torch.zeros(4, 3, dtype=torch.int64)
-GATES = torch.rand(4, 5)
+GATES = torch.full((4, 5), 0.5)
 NO_IMAGES = (None, 3, [1], torch.zeros(4, 3, 8, 8), IMAGES[:, :1], IMAGES[0])
 NO_LABELS = (None, 3, [0, 1, 0, 1], torch.zeros(4), torch.tensor([0, 1, 0, -1]))
-NO_GATES = (None, 3, [1.0], torch.rand(4), torch.full((4, 5), float("nan")))
+NO_GATES = (None, 3, [1.0], torch.full((4,), 0.5), torch.full((4, 5), float("nan")))
 PARTS = {"train_images": IMAGES, "train_labels": LABELS, "test_images": IMAGES, "test_labels": LABELS}
 PARTS |= {"name": "four", "classes": ("a", "b")}
 SET = data.ImageData(**PARTS)
