@@ -585,7 +585,7 @@ PICTURE = [
 ]
 MANY = [
     ({"kind": "", "fall": 0.1}, "Not measured on 10,000 pictures."),
-    ({"kind": "one", "after": 0.1123, "fall": 0.1}, "It gives nearly every picture the same answer"),
+    ({"kind": "one", "after": 0.1123, "fall": 0.1}, "Most pictures get one and the same answer"),
     ({"kind": "frozen", "after": 0.921, "fall": 0.1}, "Nothing much happens here, either."),
     ({"kind": "donor", "after": 0.5, "fall": -0.1}, "Here 43 more in 100 go wrong: trust this number."),
     ({"kind": "donor", "after": 0.5, "fall": 0.1}, "43 more in 100 go wrong. Many pictures are a measurement."),

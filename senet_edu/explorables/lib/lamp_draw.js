@@ -132,7 +132,7 @@ export const drawer = (ui, { open, baselines, measured }) => {
     const swapped = open === "fan" && !narrow,
       hand = s.gates === "hand" && s.view !== null;
     ui.grid.classList.toggle("hand", hand);
-    ui.panelTitle.textContent = hand ? "Set the gates" : "Error on new pictures";
+    ui.panelTitle.textContent = hand ? "Set the gates" : swapped && column < 190 ? "Error" : "Error on new pictures";
     ui.best.textContent = hand && s.best !== null ? `best so far ${number(s.best, 3)}` : "";
     ui.tabs.hidden = !hand || s.hand.length < 2;
     if (hand) ui.faders.draw(s.hand[s.block], s.view.se.own[s.block]);

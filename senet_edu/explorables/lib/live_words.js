@@ -17,7 +17,7 @@ export const stripSays = (own) => (own.every((gate) => Math.abs(gate - 0.5) < 5e
 export const manySay = ({ kind, right, after, fall }) => {
   if (after === undefined) return "Not measured on 10,000 pictures.";
   const lost = Math.round(100 * (right - after));
-  if (kind === "one" && after < 0.15) return "It gives nearly every picture the same answer: the weights expect gates.";
+  if (kind === "one" && after < 0.15) return "Most pictures get one and the same answer: the weights expect gates.";
   if (lost < 1) return "Nothing much happens here, either.";
   if (fall < 0) return `Here ${lost} more in 100 go wrong: trust this number.`;
   return `${lost} more in 100 go wrong. Many pictures are a measurement.`;
