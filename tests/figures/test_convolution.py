@@ -48,9 +48,9 @@ def products(page) -> np.ndarray:
 
 
 def assert_right(page, v: Tensor, row: int, column: int, bias: float = 0.0) -> None:
-    assert page.get_by_text(f"u({row}, {column}) =").is_visible()
     for name, number in says(page).items():
         assert number == pytest.approx(maps(v, bias)[name][row, column].item(), abs=0.00501), (name, row, column)
+    assert page.get_by_text(f"u({row}, {column}) =").is_visible()
     window = F.pad(image(), (1, 1, 1, 1))[:, row : row + 3, column : column + 3]
     np.testing.assert_allclose(products(page), (window * v[0]).flatten(), atol=0.00501)
 
