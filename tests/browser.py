@@ -195,6 +195,39 @@ def wait_until_said(page: Page, tag: str, *parts: str) -> str:
     return page.wait_for_function(said, arg=[tag, list(parts)]).json_value()
 
 
+CUT = """(tag) => {
+  const host = document.querySelector(tag), root = host.shadowRoot;
+  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+  const cut = [];
+  for (let node; (node = walker.nextNode()); ) {
+    const parent = node.parentElement;
+    if (!node.data.trim() || !parent?.checkVisibility({ visibilityProperty: true })) continue;
+    if (parent.closest("style, script, .hidden, legend, select")) continue;
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    const { left, right, width } = range.getBoundingClientRect();
+    if (width <= 1) continue;
+    const box = host.getBoundingClientRect();
+    let [from, to] = [box.left, box.right];
+    for (let one = parent; one && one !== root; one = one.parentNode) {
+      const { overflowX, display } = getComputedStyle(one);
+      if (/auto|scroll/.test(overflowX)) break;
+      if (!/hidden|clip/.test(overflowX) || display === "contents") continue;
+      const edge = one.getBoundingClientRect();
+      [from, to] = [Math.max(from, edge.left), Math.min(to, edge.right)];
+    }
+    if (left < from - 1 || right > to + 1)
+      cut.push(`${node.data.trim().slice(0, 60)}: ${left} to ${right} in ${from} to ${to}`);
+  }
+  return cut;
+}"""
+
+
+def cut(page: Page, tag: str) -> list[str]:
+    """Texts of a figure that what they stand in cuts off, or that run over its edge. What scrolls cuts nothing."""
+    return page.evaluate(CUT, tag)
+
+
 RUN_AXE = """async (include) => {
   const { violations } = await axe.run(include ?? document, { resultTypes: ["violations"], preload: false });
   return violations.flatMap(({ id, help, nodes }) => nodes.map((node) =>

@@ -6,7 +6,7 @@ import { excite, halved, quantile, untouched } from "./lib/block_math.js";
 import { makeFlow, makeMaps, rowOf } from "./lib/block_view.js";
 import { chosen, count, done, fromLink, INSTRUCTIONS, percent, toLink, voice } from "./lib/block_words.js";
 import { connect } from "./lib/connect.js";
-import { button, clamp, colors, figure, frame, gateScale, h, link, pixels, svg, unpack } from "./lib/core.js";
+import { button, clamp, colors, figure, frame, gateScale, h, link, pixels, svg, unpack, within } from "./lib/core.js";
 import { makePicture } from "./lib/picture.js";
 
 const DWELL = 90; // ms that a mouse rests on a row before it is chosen: on its way to the inspector it crosses many
@@ -350,9 +350,8 @@ figure("se-block", (root, data, self) => {
   };
   let resting;
   const rowUnder = (event) => {
-    const g = flow.geometry(),
-      box = flow.drawing.getBoundingClientRect();
-    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    const g = flow.geometry();
+    const [x, y] = within(flow.drawing, event);
     const inside = x > g.ring[0] && x < g.ring[0] + g.ring[1] && y > g.top && y < g.height - 6;
     const onUnit = event.composedPath().some((node) => node.classList?.contains("pull-hidden"));
     return inside && !onUnit ? Math.floor((y - g.top) / g.row) : -1;

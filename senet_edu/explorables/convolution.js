@@ -2,7 +2,7 @@
    at a place shows the 27 products behind its value. */
 
 import css from "./convolution.css";
-import { choice, clamp, colors, figure, frame, grid, h, number, pixels, slider, unpack } from "./lib/core.js";
+import { choice, clamp, colors, figure, frame, grid, h, number, pixels, slider, unpack, within } from "./lib/core.js";
 
 figure("se-convolution", (root, { side, image, kernels }, self) => {
   const channels = ["red", "green", "blue"];
@@ -111,7 +111,7 @@ figure("se-convolution", (root, { side, image, kernels }, self) => {
         tabindex: -1,
         "aria-valuemin": -1,
         "aria-valuemax": 1,
-        "aria-label": `weight of ${channel}, row ${Math.floor(k / 3) + 1}, column ${(k % 3) + 1}`,
+        "aria-label": `weight of ${channel}, row ${Math.floor(k / 3)}, column ${k % 3}`,
       });
       const index = 9 * s + k;
       cell.addEventListener("focus", () => cells.forEach((other) => (other.tabIndex = other === cell ? 0 : -1)));
@@ -130,11 +130,13 @@ figure("se-convolution", (root, { side, image, kernels }, self) => {
       cell.addEventListener("pointerdown", (event) => {
         if (event.button) return;
         cell.setPointerCapture(event.pointerId);
-        from = { value: v[s][k], x: event.clientX, y: event.clientY };
+        const [x, y] = within(cell, event);
+        from = { value: v[s][k], x, y };
       });
       cell.addEventListener("pointermove", (event) => {
         if (!from) return;
-        const way = event.clientX - from.x - (event.pointerType === "touch" ? 0 : event.clientY - from.y);
+        const [x, y] = within(cell, event);
+        const way = x - from.x - (event.pointerType === "touch" ? 0 : y - from.y);
         if (Math.abs(way) >= 5) change(s, k, round(from.value + way / 50));
       });
       for (const end of ["pointerup", "pointercancel"]) cell.addEventListener(end, () => (from = null));
@@ -191,10 +193,10 @@ figure("se-convolution", (root, { side, image, kernels }, self) => {
     });
     const term = (value) => (value < 0 ? `\u2212 ${number(-value)}` : `+ ${number(value)}`);
     const [r, g, b] = maps.map((map) => map[i]);
-    formula.textContent = `u(${row + 1}, ${column + 1}) = ${number(r)} ${term(g)} ${term(b)} ${term(bias.value)} = `;
+    formula.textContent = `u(${row}, ${column}) = ${number(r)} ${term(g)} ${term(b)} ${term(bias.value)} = `;
     formula.append(h("b", { "data-number": "u" }, number(u[i])));
     self.say(
-      `Row ${row + 1}, column ${column + 1}: red ${number(r)}, green ${number(g)}, blue ${number(b)}, ` +
+      `Row ${row}, column ${column}: red ${number(r)}, green ${number(g)}, blue ${number(b)}, ` +
         `bias ${number(bias.value)}, together ${number(u[i])}.`,
     );
   });

@@ -1,7 +1,7 @@
 /* Chapter 3: drag z and follow it through W1, the ReLU, W2 and the gate; see the sum behind any number. */
 
 import css from "./excitation.css";
-import { button, choice, clamp, colors, drag, figure, frame, h, number, svg } from "./lib/core.js";
+import { button, choice, clamp, colors, drag, figure, frame, h, number, svg, within } from "./lib/core.js";
 
 figure("se-excitation", (root, { z: start, limit, blocks, channel }, self) => {
   const C = start.length;
@@ -351,7 +351,7 @@ figure("se-excitation", (root, { z: start, limit, blocks, channel }, self) => {
       group,
       () => z[c],
       (value) => set(c, value),
-      (event) => ((event.clientX - drawing.getBoundingClientRect().left - zLeft) / zWide) * 2 * limit - limit,
+      (event) => ((within(drawing, event)[0] - zLeft) / zWide) * 2 * limit - limit,
     );
     group.addEventListener("pointerenter", () => ((held = c), draw()));
     group.addEventListener("pointerleave", () => ((held = -1), draw()));

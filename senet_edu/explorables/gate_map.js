@@ -266,7 +266,7 @@ figure("se-gate-map", (root, { blocks, classes, networks, ...start }, self) => {
         label.replaceChildren(
           "distance of ",
           h("b", { class: "excitation" }, name),
-          h("span", {}, ", dashed: any class"),
+          h("span", { class: "dashed" }, "dashed: any class"),
         );
       dot.style.left = here.style.left = `${(100 * (state.block + 0.5)) / blocks.length}%`;
       dot.style.top = `${100 * (1 - v / top)}%`;

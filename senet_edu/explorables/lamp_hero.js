@@ -67,6 +67,7 @@ figure("se-lamp-hero", (root, { trained }, self) => {
     const light = lamp.rgb,
       { hue, strength } = lamp.value,
       words = lampInWords(hue, strength, light);
+    call.classList.toggle("left", hue > 180); // in the half without the handle
     paint(cells.lamp.canvas, rgb, light);
     cells.lamp.canvas.style.setProperty("--lamp", `rgb(${light.map((v) => Math.round(255 * v)).join(" ")})`);
     cells.lamp.canvas.setAttribute("aria-label", `Tiles under the lamp: ${words}`);

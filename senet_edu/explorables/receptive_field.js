@@ -8,7 +8,7 @@ figure("se-receptive-field", (root, { networks, scene }, self) => {
 
   const names = (part) => {
     const [, stage, block] = part.match(/layer(\d)\.(\d+)/) || [];
-    return stage ? `stage ${stage}, block ${Number(block) + 1}` : "the stem";
+    return stage ? `stage ${stage}, block ${block}` : "the stem";
   };
   /** The middle pixel of the window that is nearest to a place. */
   const middle = (share, jump) =>
@@ -135,7 +135,7 @@ figure("se-receptive-field", (root, { networks, scene }, self) => {
     );
     count.textContent = `${comma(height * width)} of ${comma(side * side)} pixels`;
     all.textContent = seesAll ? `${comma(side * side)} of ${comma(side * side)} pixels` : "nothing";
-    where.textContent = `row ${row / jump + 1}, column ${column / jump + 1} of ${cells} × ${cells}`;
+    where.textContent = `row ${row / jump}, column ${column / jump} of ${cells} × ${cells}`;
     self.say(
       `Behind ${names(name)}: through its window the value sees ${count.textContent}, ` +
         `through the gates ${all.textContent}.`,

@@ -92,10 +92,10 @@ figure("se-squeeze", (root, { side, brushes, map }, self) => {
   const cursor = h("output", { class: "note" }, "Paint on the left map.");
   grid(maps[0], side, side, {
     enter: (row, column) =>
-      (cursor.textContent = `row ${row + 1}, column ${column + 1}: ${number(one[row * side + column], 1)}`),
+      (cursor.textContent = `row ${row}, column ${column}: ${number(one[row * side + column], 1)}`),
     press: (row, column) => {
       one[row * side + column] = Number(brush.value);
-      cursor.textContent = `row ${row + 1}, column ${column + 1}: ${number(one[row * side + column], 1)}`;
+      cursor.textContent = `row ${row}, column ${column}: ${number(one[row * side + column], 1)}`;
       draw();
     },
   });

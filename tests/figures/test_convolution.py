@@ -50,6 +50,7 @@ def products(page) -> np.ndarray:
 def assert_right(page, v: Tensor, row: int, column: int, bias: float = 0.0) -> None:
     for name, number in says(page).items():
         assert number == pytest.approx(maps(v, bias)[name][row, column].item(), abs=0.00501), (name, row, column)
+    assert page.get_by_text(f"u({row}, {column}) =").is_visible()
     window = F.pad(image(), (1, 1, 1, 1))[:, row : row + 3, column : column + 3]
     np.testing.assert_allclose(products(page), (window * v[0]).flatten(), atol=0.00501)
 
@@ -88,7 +89,7 @@ def test_the_maps_are_drawn_at_every_pixel(figure_page):
 def test_a_weight_is_dragged(figure_page):
     page = figure_page(Convolution().element())
     page.get_by_role("radio", name="copy of red").check(force=True)
-    cell = page.get_by_role("spinbutton", name="weight of blue, row 2, column 2")
+    cell = page.get_by_role("spinbutton", name="weight of blue, row 1, column 1")
     cell.hover()
     page.mouse.down()
     box = cell.bounding_box()
@@ -109,7 +110,7 @@ def test_everything_works_by_keyboard(figure_page):
     page.keyboard.press("ArrowRight")
     v = kernel("red − green")
     assert_right(page, v, 12, 7)
-    page.get_by_role("spinbutton", name="weight of red, row 1, column 1").focus()
+    page.get_by_role("spinbutton", name="weight of red, row 0, column 0").focus()
     for key in ["ArrowUp", "ArrowUp", "ArrowLeft", "PageDown", "ArrowDown"]:  # left of the first is the last
         page.keyboard.press(key)
     v[0, 0, 0, 0], v[0, 2, 2, 2] = 0.2, -0.6

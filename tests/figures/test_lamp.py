@@ -6,6 +6,7 @@ import re
 
 import pytest
 import torch
+from browser import cut
 from javascript import in_node, script
 from safetensors.torch import load_file
 
@@ -267,8 +268,8 @@ def test_the_pair_of_the_front_page(figure_page, axe, dark):
     page = figure_page(f"<script>{COUNT_WORKERS}</script>{LampHero().element()}", width=360, dark=dark)
     host = "document.querySelector('se-lamp-hero').shadowRoot"
     offs = f"[...{host}.querySelectorAll('.off')].map((off) => off.textContent)"
-    _, plain, se, answer = page.evaluate(offs)
-    assert float(se.split()[0]) < float(plain.split()[0]) and answer == "the answer"
+    _, plain, se, _ = page.evaluate(offs)
+    assert float(se.split()[0]) < float(plain.split()[0])
     assert page.evaluate(f"{host}.querySelectorAll('svg rect').length") == 64
     page.get_by_role("slider", name="hue").press("PageUp")
     page.wait_for_function(f"{host}.querySelector('.call').hidden")
@@ -287,6 +288,49 @@ def test_the_pair_drifts_once(figure_page):
     page.wait_for_function(f"{away} < 0.1", timeout=WAIT)
     page.wait_for_timeout(500)
     assert page.evaluate(away) < 0.1  # it rests
+
+
+# The most pixels of its words that the handle covers while it drifts from one end of the hues to the other.
+COVERED = """async () => {
+  const pad = document.querySelector("se-lamp-hero").shadowRoot.querySelector(".pad");
+  const words = document.createRange();
+  words.selectNodeContents(pad.querySelector(".call"));
+  let [most, least, last] = [0, Infinity, 0];
+  while (last - least < pad.clientWidth / 2) {
+    await new Promise(requestAnimationFrame);
+    const [a, b] = [words.getBoundingClientRect(), pad.querySelector("i").getBoundingClientRect()];
+    most = Math.max(most, Math.min(a.right, b.right) - Math.max(a.left, b.left));
+    [least, last] = [Math.min(least, b.left), b.left];
+  }
+  return most;
+}"""
+
+
+@pytest.mark.parametrize("width", [320, 360, 1000])
+def test_the_drifting_handle_covers_no_words(figure_page, width):
+    page = figure_page(LampHero().element(), width=width, reduced_motion=False)
+    assert page.evaluate(COVERED) < 12  # for the frame in which they change sides
+
+
+def test_the_words_of_the_front_page_are_whole(figure_page):
+    page = figure_page(LampHero().element(), width=1280)
+    for width in (1280, 800, 680, 620, 360, 320):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert cut(page, "se-lamp-hero") == [], width
+
+
+@pytest.mark.parametrize("open", ["trained", "fan"])
+def test_no_text_of_the_trained_lamp_is_cut(opened, open):
+    page = opened(Lamp(open), "" if open == "trained" else "1.60.2.both.27-88")
+    if open == "fan":
+        train(page)
+    page.wait_for_function(f"{HOST}.querySelector('.verdict').textContent.length > 0", timeout=WAIT)
+    for name in ("its own", "set by hand"):
+        whose(page, name)
+        for width in (1280, 912, 800, 680, 620, 360, 320):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.wait_for_timeout(100)
+            assert cut(page, "se-lamp") == [], (name, width)
 
 
 def test_an_unknown_opening_is_refused():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from browser import drawn
+from browser import cut, drawn
 from stored import FIGURES, shown
 
 every_figure = pytest.mark.parametrize("name", FIGURES)
@@ -119,3 +119,24 @@ def test_the_button_of_a_projector_covers_nothing(figure_page: Callable, name: s
         page.set_viewport_size({"width": width, "height": 900})
         drawn(page)
         assert page.evaluate(COVERED, f"se-{name}") == [], width
+
+
+@every_figure
+def test_the_button_covers_nothing_where_the_figure_is_alone(figure_page: Callable, name: str) -> None:
+    page = figure_page(shown(name), width=1280, height=720)
+    page.evaluate("name => (location.hash = `only=${name}`)", name)
+    page.wait_for_function(f"document.querySelector('se-{name}').hasAttribute('only')")
+    for width, height in ((1280, 720), (1920, 1080), (2560, 1440)):
+        page.set_viewport_size({"width": width, "height": height})
+        drawn(page)
+        assert page.evaluate(COVERED, f"se-{name}") == [], width
+        assert cut(page, f"se-{name}") == [], width
+
+
+@every_figure
+def test_no_text_is_cut(figure_page: Callable, name: str) -> None:
+    page = figure_page(shown(name), width=1280)
+    for width in (1280, 912, 800, 680, 620, 360, 320):
+        page.set_viewport_size({"width": width, "height": 900})
+        drawn(page)
+        assert cut(page, f"se-{name}") == [], width

@@ -44,9 +44,9 @@ def test_going_deeper_with_the_keyboard(figure_page, axe, twenty):
     for part in twenty:
         ((row, column), pixels) = next(iter(part.items()))
         assert says(page) == {"window": pixels, "gates": 0}
-        assert page.get_by_text(f"row {row + 1}, column {column + 1} of").is_visible()
+        assert page.get_by_text(f"row {row}, column {column} of").is_visible()
         depth(page).press("ArrowRight")
-    assert depth(page).get_attribute("aria-valuetext") == "stage 3, block 3"
+    assert depth(page).get_attribute("aria-valuetext") == "stage 3, block 2"
     assert axe(page) == []
 
 
@@ -65,14 +65,14 @@ def test_the_value_is_moved_by_mouse_and_keyboard(figure_page, twenty):
     for number in range(1, len(twenty)):
         *_, ((_, column), pixels) = twenty[number].items()
         assert says(page)["window"] == pixels
-        assert page.get_by_text(f"row 1, column {column + 1} of").is_visible()
+        assert page.get_by_text(f"row 0, column {column} of").is_visible()
         depth(page).press("ArrowRight")
     depth(page).press("Home")
     picture(page).focus()
     for key in ["ArrowDown", "ArrowDown", "ArrowLeft"]:
         page.keyboard.press(key)
     assert says(page)["window"] == 9
-    assert page.get_by_text("row 3, column 31 of").is_visible()
+    assert page.get_by_text("row 2, column 30 of").is_visible()
 
 
 def test_the_larger_network(figure_page):
@@ -84,7 +84,7 @@ def test_the_larger_network(figure_page):
             depth(page).press("ArrowRight")
         assert says(page) == {"window": size**2, "gates": 0}
     page.locator("se-receptive-field svg rect[fill=transparent]").nth(12).click()  # a step of the staircase
-    assert depth(page).get_attribute("aria-valuetext") == "stage 3, block 5"
+    assert depth(page).get_attribute("aria-valuetext") == "stage 3, block 4"
     assert says(page)["window"] == 224**2
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 

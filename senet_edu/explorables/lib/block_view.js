@@ -1,6 +1,6 @@
 /* The flow through the block: a channel is a row. Where everything is, the drawing of lines and bars, and what a
    pointer or a key does to them. */
-import { clamp, colors, h, number, svg } from "./core.js";
+import { clamp, colors, h, number, svg, within } from "./core.js";
 
 const at = (element, attributes) => {
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
@@ -178,12 +178,12 @@ export const makeFlow = ({ C, H, limits, on, state }) => {
     const rounded = Math.round(100 * value) / 100;
     on.pull(kind, i, Number.isNaN(value) ? NaN : clamp(rounded, low, high), rounded < low || rounded > high);
   };
-  const left = () => drawing.getBoundingClientRect().left;
+  const across = (event) => within(drawing, event)[0];
   const reading = {
-    z: (event) => ((event.clientX - left() - g.z[0]) / g.z[1]) * 2 * reach - reach,
-    gate: (event) => (event.clientX - left() - g.s[0]) / g.s[1],
+    z: (event) => ((across(event) - g.z[0]) / g.z[1]) * 2 * reach - reach,
+    gate: (event) => (across(event) - g.s[0]) / g.s[1],
     hidden: (event, held, i) =>
-      held ? held.start.value + (event.clientX - held.start.x) / 40 : { x: event.clientX, value: shown("hidden", i) },
+      held ? held.start.value + (across(event) - held.start.x) / 40 : { x: across(event), value: shown("hidden", i) },
   };
   const mark = (kind, i) => (kind === "hidden" ? on.unit(i) : on.choose(i));
   for (const [kind, items] of Object.entries(KINDS))

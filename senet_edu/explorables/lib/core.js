@@ -194,6 +194,15 @@ export const frame = (draw) => {
 
 /* Pointer and keyboard */
 
+/** Where an event is in an element, [x, y] from its left upper corner, in the element's own CSS pixels: a figure that is
+    alone in a large window is drawn larger, and a page of slides may scale all that is on it. */
+export const within = (element, { clientX, clientY }) => {
+  const { left, top } = element.getBoundingClientRect();
+  const { host } = element.getRootNode();
+  const scale = host.getBoundingClientRect().width / Number.parseFloat(getComputedStyle(host).width);
+  return [(clientX - left) / scale, (clientY - top) / scale];
+};
+
 /** Let a pointer drag a value sideways: `get()` is the value now, `set(value)` takes a new one, and `read(event)` says
     which one lies under the pointer. Up and down scroll a touch screen: a finger that turns out to scroll changes
     nothing. */

@@ -129,12 +129,13 @@ export const drawer = (ui, { open, baselines, measured }) => {
       height = narrow ? 124 : 168;
     const column = (size - (narrow ? 1 : 3) * gap) / (narrow ? 2 : 4),
       two = narrow ? size : 2 * column + gap;
-    const swapped = open === "fan" && !narrow,
-      hand = s.gates === "hand" && s.view !== null;
+    const hand = s.gates === "hand" && s.view !== null,
+      swapped = open === "fan" && !narrow && !hand; // the faders need the wide place
     ui.grid.classList.toggle("hand", hand);
-    ui.panelTitle.textContent = hand ? "Set the gates" : "Error on new pictures";
-    ui.best.textContent = hand && s.best !== null ? `best so far ${number(s.best, 3)}` : "";
     ui.tabs.hidden = !hand || s.hand.length < 2;
+    const byHand = size < 880 && !ui.tabs.hidden ? "" : "Set the gates"; // the tabs take its place
+    ui.panelTitle.textContent = hand ? byHand : swapped && column < 190 ? "Error" : "Error on new pictures";
+    ui.best.textContent = hand && s.best !== null ? `best so far ${number(s.best, 3)}` : "";
     if (hand) ui.faders.draw(s.hand[s.block], s.view.se.own[s.block]);
     else drawCurve(s, swapped ? column : two, height, narrow, swapped);
 

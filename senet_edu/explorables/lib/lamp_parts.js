@@ -43,12 +43,12 @@ export const parts = ({ host, open, start, samples, options, on }) => {
   };
   ui.weights = { plain: tiny("", "weights"), se: tiny("", "weights") };
   ui.small = { plain: tiny("", "small"), se: tiny("", "small") };
-  ui.whiteSub = tiny("the answer");
+  ui.whiteSub = tiny("the answer", "wide");
   ui.pictures = {
     lamp: picture("lamp", "Under your lamp"),
     plain: picture(
       "plain",
-      h("span", {}, "Plain", h("span", { class: "wide" }, " network")),
+      h("span", {}, "Plain", h("span", { class: "whole" }, " network")),
       ui.weights.plain,
       ui.small.plain,
     ),

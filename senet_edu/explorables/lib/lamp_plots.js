@@ -1,6 +1,6 @@
 /* The panels of the lamp's figure: learning curves, gates, the fan of gates against the lamp. Each returns an element
    with `draw(…)`; sizes are in px. */
-import { clamp, colors, h, number, svg } from "./core.js";
+import { clamp, colors, h, number, svg, within } from "./core.js";
 import { apart, smooth } from "./curves.js";
 
 const text = (x, y, content, attributes = {}) => svg("text", { x, y, ...attributes }, content);
@@ -17,8 +17,8 @@ export const curves = ({ seek }) => {
   const picture = h("div", { class: "scrub", role: "img" }, chart);
   let frame; // of the last drawing
   const stepAt = (event) => {
-    const { left } = picture.getBoundingClientRect();
-    return clamp(((event.clientX - left - frame.left) / (frame.right - frame.left)) * frame.total, 0, frame.last);
+    const [x] = within(picture, event);
+    return clamp(((x - frame.left) / (frame.right - frame.left)) * frame.total, 0, frame.last);
   };
   let held = false;
   picture.addEventListener("pointerdown", (event) => {
@@ -54,8 +54,9 @@ export const curves = ({ seek }) => {
     compact,
     alt,
   }) => {
+    const bare = compact && width < 180; // no place for names: the numbers alone
     const left = 30,
-      right = width - (compact ? 66 : narrow ? 102 : 122),
+      right = width - (bare ? 42 : compact ? 84 : narrow ? 102 : 122),
       bottom = height - 20,
       top = 8;
     const x = (step) => left + ((right - left) * step) / total;
@@ -70,12 +71,13 @@ export const curves = ({ seek }) => {
       parts.push(text(left - 6, y(value) + 4, value ? number(value, 1) : "0", { class: "s", "text-anchor": "end" }));
     }
     const labels = [];
+    const said = (name, error, decimals) => (bare ? "" : `${name} `) + number(error, decimals);
     for (const { name, short, error, dash } of baselines) {
       parts.push(line(left, y(error), right, y(error), { stroke: "var(--soft)", "stroke-dasharray": dash }));
       labels.push({
         y: y(error),
         x: right + 7,
-        words: `${compact ? short : name} ${number(error, 2)}`,
+        words: said(compact ? short : name, error, 2),
         kind: "s",
       });
     }
@@ -95,7 +97,7 @@ export const curves = ({ seek }) => {
       const at = runs[name].length ? Math.min(now, runs[name].length) : total; // trained before: no curve, an end
       parts.push(svg("circle", { cx: x(at), cy: y(value), r, fill: stroke }));
       const whose = name === "plain" ? name : compact ? "SE" : "with SE";
-      const words = `${whose} ${number(value, exact && !compact ? 3 : 2)}`;
+      const words = said(whose, value, exact && !compact ? 3 : 2);
       labels.push({ y: y(value), x: exact ? right + 8 : x(at) + 8, words, kind });
     }
     if (shown !== null)
@@ -110,7 +112,7 @@ export const curves = ({ seek }) => {
       labels.push({
         y: then,
         x: right + 8,
-        words: `${replaced.name} ${number(replaced.error, compact ? 2 : 3)}`,
+        words: said(replaced.name, replaced.error, compact ? 2 : 3),
         kind: "b",
       });
     }
@@ -177,9 +179,9 @@ export const bars = ({ pick }) => {
   });
   box.addEventListener("click", (event) => {
     if (!state?.blocks) return;
-    const { left, top } = chart.getBoundingClientRect();
-    const channel = clamp(Math.floor((event.clientX - left) / state.wide), 0, state.count - 1);
-    pick(clamp(Math.floor((event.clientY - top) / state.high), 0, state.blocks - 1), channel);
+    const [x, y] = within(chart, event);
+    const channel = clamp(Math.floor(x / state.wide), 0, state.count - 1);
+    pick(clamp(Math.floor(y / state.high), 0, state.blocks - 1), channel);
   });
   let options = [];
 
