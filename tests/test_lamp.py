@@ -138,7 +138,7 @@ def test_replaced_gates() -> None:
         (lambda: lamp.network(None, reduction=2), "a plain network takes no options, got reduction"),
         (lambda: lamp.network("sea"), "did you mean 'se'"),
         (lambda: lamp.train(lamp.network(), steps=0), "steps must be at least 1, got 0"),
-        (lambda: lamp.train(lamp.network(), rate=0), "rate must be above 0, got 0"),
+        (lambda: lamp.train(lamp.network(), rate=0), "rate must be more than 0, got 0"),
         (lambda: lamp.error(lamp.network(), gates="mine"), "gates must be one of own, frozen, swapped; got 'mine'"),
         (lambda: lamp.error(lamp.network(None), gates="frozen"), "has no SE block"),
     ],

@@ -1,4 +1,4 @@
-/* Chapter 7: drag a dot for each variant to where its accuracy will lie; then the measured ones appear on the same axis. */
+/* Chapter 7: drag a dot for each variant to where its accuracy will lie; then the measured ones appear on the axis. */
 import { button, figure, h, signed as withSign } from "./lib/core.js";
 import plotCss from "./lib/dotplot.css";
 import { axis } from "./lib/dotplot.js";
@@ -39,7 +39,8 @@ figure("se-prediction", (root, { about, reach, rows }, self) => {
     const right = guesses.filter((value, i) => inside(rows[i], value)).length;
     const one = (i) => `${rows[i].label} (you ${signed(guesses[i])}, measured ${rows[i].points})`;
     const most = rows.length > 1 ? ` Furthest off: ${one(far)}.` : "";
-    return `${right} of your ${rows.length} guesses ${right === 1 ? "lies" : "lie"} in the 95 % interval. Closest: ${one(near)}.${most}`;
+    const lie = `${right} of your ${rows.length} guesses ${right === 1 ? "lies" : "lie"} in the 95 % interval.`;
+    return `${lie} Closest: ${one(near)}.${most}`;
   };
   const draw = (open) => {
     lines.forEach(({ range, guess, cell, found, show }, i) => {

@@ -92,7 +92,7 @@ def test_the_maker_measures_what_override_gates_does(tmp_path: Path, monkeypatch
     maker.main(argv)
     found = store.load("interventions", folder=tmp_path)
     assert set(found["about"]) == set(store.ABOUT) and found["about"]["precision"] == "float32"
-    assert found["about"]["command"] == "python -m senet_edu.measure.interventions " + " ".join(argv)
+    assert found["about"]["command"] == "python -m senet_edu.measure.interventions " + " ".join(argv[:-2])
     model = load_pretrained("se_resnet20")
     part = data.subset(train=40, test=50)
     images, labels = part.test_images, part.test_labels

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TEXT = (".html", ".css", ".js", ".svg", ".json")
 SCREEN = {"width": 1280, "height": 900}
 LIMIT = 600_000  # bytes of a page with all that it loads, text compressed
-RUNS_A_NETWORK = ("00_one_minute", "02_squeeze", "03_excitation", "04_rescale")  # its file, 0.56 MB, with the page
+RUNS_A_NETWORK = ("ten_minutes", "00_one_minute", "02_squeeze", "03_excitation", "04_rescale")  # its file, 0.56 MB
 LIMITS = {"index": 200_000, **dict.fromkeys(RUNS_A_NETWORK, 1_000_000)}
 
 

@@ -194,8 +194,8 @@ export const frame = (draw) => {
 
 /* Pointer and keyboard */
 
-/** Where an event is in an element, [x, y] from its left upper corner, in the element's own CSS pixels: a figure that is
-    alone in a large window is drawn larger, and a page of slides may scale all that is on it. */
+/** Where an event is in an element, [x, y] from its left upper corner, in the element's own CSS pixels: a figure alone
+    in a large window is drawn larger, and a page of slides may scale all that is on it. */
 export const within = (element, { clientX, clientY }) => {
   const { left, top } = element.getBoundingClientRect();
   const { host } = element.getRootNode();

@@ -1,7 +1,7 @@
 /* Faders for the gates of one block: the reader is the excitation. The outline is the network's own gate. */
 import { clamp, colors, h, number } from "./core.js";
 
-/** `input(channel, change)`: `change` makes the new gate of the one that is set now, or null to give the own one back. */
+/** `input(channel, change)`: `change` makes the new gate of the one that is set now; null gives the own one back. */
 export const faders = ({ input }) => {
   const box = h("div", { class: "faders", role: "group", "aria-label": "Gates, one slider a channel" });
   let cells = [],

@@ -10,7 +10,7 @@ export const pictureSays = ({ before, after, of }) => {
   return `It still says ${before.name}. One picture is a story.`;
 };
 
-/** What stands on a block's strip: of a block whose hidden units are all off for this picture, all gates are one half. */
+/** What stands on a block's strip: where all hidden units are off for this picture, all gates are one half. */
 export const stripSays = (own) => (own.every((gate) => Math.abs(gate - 0.5) < 5e-4) ? "asleep here: all gates ½" : "");
 
 /** The sentence under the 10,000 pictures' numbers: shares that are right, before and after; `kind` of the gates. */

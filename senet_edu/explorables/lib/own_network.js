@@ -18,7 +18,8 @@ export const ownNetwork = ({ about, take }) => {
       const { name, blocks, count } = made.spec,
         gated = blocks.filter(({ se }) => se).length;
       const has = gated ? `${gated} SE blocks, taken to be the paper’s at its place` : "no SE block and so no gates";
-      note.textContent = `${file.name}: ${name}, ${blocks.length} blocks, ${count.toLocaleString("en-US")} numbers; ${has}.`;
+      const size = `${blocks.length} blocks, ${count.toLocaleString("en-US")} numbers`;
+      note.textContent = `${file.name}: ${name}, ${size}; ${has}.`;
       back.hidden = false;
       take(made);
     } catch (error) {

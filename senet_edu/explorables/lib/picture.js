@@ -6,10 +6,10 @@
      picture.choose(name)
      picture.show(rgb, about) // any other picture, 32 x 32 x 3 numbers in 0..255
 
-   `samples` have {name, about, pixels: RGB, packed}; `sees`: pixels a side that the network sees, 32 or 16, in which the
-   picture is shown; `changed` is called after every change, also for each frame of the camera (`picture.live` is true
-   then). Dropped files that are `other.is(file)` go to `other.open`. The figure places the elements `thumbs`, `panel` and
-   `under`. */
+   `samples` have {name, about, pixels: RGB, packed}; `sees`: pixels a side that the network sees, 32 or 16, in which
+   the picture is shown; `changed` is called after every change, also for each frame of the camera (`picture.live` is
+   true then). Dropped files that are `other.is(file)` go to `other.open`. The figure places the elements `thumbs`,
+   `panel` and `under`. */
 import { button, choice, frame, grid, h, pixels, unpack } from "./core.js";
 import { context2d, doubled, halved, reduced, SIDE, sources } from "./photo.js";
 

@@ -1,4 +1,4 @@
-/* A network of the reader for net.js, from a file of weights: the `model.safetensors` that senet_edu.train writes. A file
+/* A network of the reader for net.js, from a file of weights: the `model.safetensors` that senet_edu.train writes. It
    holds names, shapes and numbers. Here they become what `export_browser` in net.py makes of a model; what does not fit
    is refused in a sentence that says what was found. */
 
