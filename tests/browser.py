@@ -66,6 +66,7 @@ def browser() -> Iterator[Browser]:
                 for name in names:
                     actor = getattr(sync_api, kind)
                     patch.setattr(actor, name, then_drawn(getattr(actor, name), sync_api.Error))
+            patch.setattr(sync_api.Locator, "bounding_box", patiently(sync_api.Locator.bounding_box))
             yield browser
         browser.close()
 
@@ -79,6 +80,21 @@ def then_drawn(action: Callable[..., Any], elsewhere: type[Exception]) -> Callab
         with suppress(elsewhere):  # the action led to another page
             drawn(getattr(actor, "page", actor))
         return result
+
+    return act
+
+
+def patiently(measure: Callable[..., Any]) -> Callable[..., Any]:
+    """A box of an element that a figure may just be drawing anew: what is gone for a frame is looked for again."""
+
+    @wraps(measure)
+    def act(locator: Locator, **options: Any) -> Any:
+        box = measure(locator, **options)
+        for _ in range(3):
+            if box is None:
+                drawn(locator.page)
+                box = measure(locator, **options)
+        return box
 
     return act
 
