@@ -181,7 +181,7 @@ def test_run_again_in_a_notebook_it_moves_again(page_factory: Callable) -> None:
 def test_without_its_script_a_figure_says_when_it_moves(page_factory: Callable) -> None:
     page = page_factory(java_script_enabled=False)
     page.set_content(stored(Squeeze()._repr_html_()))
-    assert page.locator("se-squeeze").inner_text().endswith("in the book, and here when this cell is run.")
+    assert page.locator("se-squeeze").inner_text().endswith("when this cell is run, or the notebook is trusted.")
 
 
 def test_scripts_are_written_without_pytorch() -> None:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from senet_edu.explorables.lib.scripts import in_a_cell, version
 
-STILL = "It moves where its script runs: in the book, and here when this cell is run."
+STILL = "It moves where its script runs: in the book, and here when this cell is run, or the notebook is trusted."
 """What a figure says of itself in a notebook that was opened and not run, and where no scripts run."""
 
 TYPES = (np.uint8, np.int8, np.int16)
