@@ -29,7 +29,7 @@ from senet_edu.checks import inputs, path, whole
 from senet_edu.commandline import parse_option
 from senet_edu.gates import Block, call, find_blocks, hooked, override_gates, record_gates
 from senet_edu.interop import unwrap_state_dict
-from senet_edu.modes import evaluating
+from senet_edu.modes import evaluating, taking_statistics
 
 SATURATED = 0.05
 """A gate within this of 0 or of 1 is saturated."""
@@ -252,19 +252,11 @@ def settle(model: nn.Module, x: Tensor) -> None:
         x: `(N, C, H, W)`, of which they take the statistics; of one image, with its mirror image, as a batch norm may
             see one number of each.
     """
-    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    momenta = [norm.momentum for norm in norms]
-    with evaluating(model), torch.no_grad():
-        try:
-            for norm in norms:
-                if norm.weight is not None and not norm.weight.any():
-                    nn.init.ones_(norm.weight)
-                norm.train()
-                norm.momentum = 1.0  # the statistics of this batch, nothing older
-            model(x if len(x) > 1 else torch.cat([x, x.flip(-1)]))
-        finally:
-            for norm, momentum in zip(norms, momenta):
-                norm.momentum = momentum
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.affine and not module.weight.any():
+            nn.init.ones_(module.weight)
+    with taking_statistics(model), torch.no_grad():
+        model(x if len(x) > 1 else torch.cat([x, x.flip(-1)]))
 
 
 def load_model(

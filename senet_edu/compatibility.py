@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from senet_edu.analysis import gates_of
-from senet_edu.audit import audit
+from senet_edu.audit import audit, settle
 from senet_edu.checks import choice
 from senet_edu.fold import fold_gates
 from senet_edu.gates import Block, find_blocks, find_gates, hooked, override_gates, record_gates
@@ -225,13 +225,9 @@ def settled(model: nn.Module, x: Tensor) -> nn.Module:
     Libraries start their SE blocks so that untrained gates hardly differ; here they do.
     """
     for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = 1.0
-            if not module.weight.any():
-                module.weight.fill_(0.5)
-        elif isinstance(module, (nn.Conv2d, nn.Linear)):
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-    model.train()(x)
+    settle(model, x)
     return model.eval()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
 @contextmanager
@@ -22,3 +23,19 @@ def evaluating(*models: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes.items():
             module.training = training
+
+
+@contextmanager
+def taking_statistics(model: nn.Module) -> Iterator[None]:
+    """Eval mode but for batch norms: each takes the statistics of the next batch, and forgets those that it had."""
+    norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    with evaluating(model):
+        try:
+            for norm in norms:
+                norm.train()
+                norm.momentum = 1.0
+            yield
+        finally:
+            for norm, momentum in zip(norms, momenta):
+                norm.momentum = momentum

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from senet_edu.modes import evaluating
+from senet_edu.modes import evaluating, taking_statistics
 
 
 def mixed() -> nn.Module:
@@ -48,3 +48,18 @@ def test_a_compiled_model_and_the_one_within():
     with evaluating(compiled):
         assert not any(modes(model))
     assert modes(model) == before
+
+
+def test_batch_norms_take_the_statistics_of_one_batch_and_all_else_is_put_back():
+    norm, dropout = nn.BatchNorm2d(3, momentum=0.3), nn.Dropout()
+    model = nn.Sequential(norm, dropout).train()
+    x = torch.randn(8, 3, 4, 4) * 5 + 2
+    with taking_statistics(model):
+        assert norm.training and not dropout.training
+        model(x)
+    torch.testing.assert_close(norm.running_mean, x.mean((0, 2, 3)))
+    torch.testing.assert_close(norm.running_var, x.var((0, 2, 3)))
+    assert norm.training and dropout.training and norm.momentum == 0.3
+    with pytest.raises(RuntimeError, match="stop"), taking_statistics(model.eval()):
+        raise RuntimeError("stop")
+    assert not norm.training and norm.momentum == 0.3

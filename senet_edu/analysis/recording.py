@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from senet_edu import checks, data
 from senet_edu.gates import record_gates
-from senet_edu.modes import evaluating
+from senet_edu.modes import evaluating, taking_statistics
 
 
 def gates_of(
@@ -72,17 +72,8 @@ def calibrate_batch_norm(
     """
     checks.module("model", model)
     checks.images("images", images)
-    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
-    momenta = [norm.momentum for norm in norms]
-    with evaluating(model), torch.inference_mode():
-        try:
-            for norm in norms:
-                norm.train()
-                norm.momentum = 1.0  # take the statistics of the batch, forget the old ones
-            model(prepare(images.to(device_of(model))))
-        finally:
-            for norm, momentum in zip(norms, momenta):
-                norm.momentum = momentum
+    with taking_statistics(model), torch.inference_mode():
+        model(prepare(images.to(device_of(model))))
 
 
 def device_of(model: nn.Module) -> torch.device:
