@@ -1,6 +1,7 @@
 /* A network of the reader for net.js, from a file of weights: the `model.safetensors` that senet_edu.train writes. It
    holds names, shapes and numbers. Here they become what `export_browser` in net.py makes of a model; what does not fit
    is refused in a sentence that says what was found. */
+import { halves } from "./safetensors.js";
 
 const MOST = 3e6; // weights that a page holds and computes in good time
 const EPSILON = 1e-5; // of batch norm
@@ -14,15 +15,9 @@ const refuse = (why) => {
 
 /** The numbers of a tensor, as they come from the file. */
 const numbers = (bytes, dtype) => {
+  if (dtype === "F16") return halves(bytes);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (dtype === "F32") return Float32Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(4 * i, true));
-  const bits = new Uint32Array(1),
-    value = new Float32Array(bits.buffer);
-  return Float32Array.from({ length: bytes.length / 2 }, (_, i) => {
-    const half = view.getUint16(2 * i, true);
-    bits[0] = (half & 0x7fff) << 13; // exponent and fraction in the places of single precision; 2^112 mends the bias
-    return (half & 0x8000 ? -1 : 1) * value[0] * 2 ** 112;
-  });
+  return Float32Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(4 * i, true));
 };
 
 /** The tensors of a safetensors file, { name: { shape, data } }, without PyTorch's counters. */
