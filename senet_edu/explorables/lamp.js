@@ -12,6 +12,7 @@ import { swing } from "./lib/lamp_plots.js";
 import { python } from "./lib/lamp_words.js";
 import { engine, KEPT } from "./lib/lamp_worker.js";
 import { safetensors, unpackHalves } from "./lib/safetensors.js";
+import trainingCss from "./lib/training.css";
 
 const START = { hue: 27, strength: 0.875 };
 const LOOKS = [0, 25, 50, 100, 200, 400, 1500]; // with reduced motion the training is shown at these steps only
@@ -358,7 +359,7 @@ figure("se-lamp", (root, { open, samples, trained, measured, baselines, simd = t
 
   newTiles();
   const ui = parts({ host: self, open, start: START, samples, options: s.options, on });
-  root.append(h("style", {}, padCss + css), ui.grid);
+  root.append(h("style", {}, padCss + trainingCss + css), ui.grid);
   const drawAll = drawer(ui, { open, baselines, measured });
   let width = 0;
   const draw = frame(() => width && drawAll(s, width));

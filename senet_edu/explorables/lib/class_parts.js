@@ -5,6 +5,7 @@ import { curve } from "./class_plots.js";
 import { button, choice, h, menu } from "./core.js";
 import { makePicture } from "./picture.js";
 import { rich } from "./rich.js";
+import { folded, seedField } from "./training.js";
 
 /** A button that acts while it is held: `act()` at once, then every 150 ms as long as `repeats()`. */
 const held = ({ act, repeats }) => {
@@ -34,13 +35,7 @@ const held = ({ act, repeats }) => {
 };
 
 const settings = ({ options, change }) => {
-  const seed = h("input", {
-    type: "number",
-    min: 0,
-    max: 999999,
-    value: options.seed,
-    onchange: () => change({ seed: Math.min(999999, Math.max(0, Math.round(Number(seed.value) || 0))) }),
-  });
+  const seed = seedField({ value: options.seed, change });
   const list = (name, label, values) =>
     menu({
       label,
@@ -54,25 +49,7 @@ const settings = ({ options, change }) => {
     rate: list("rate", "rate", [0.03, 0.1, 0.25, 0.5, 1]),
   };
   const hold = button({ label: "Hold back every fifth", pressed: options.hold, click: (on) => change({ hold: on }) });
-  const box = h(
-    "div",
-    { class: "more", hidden: true, id: "more" },
-    h("label", { class: "seed" }, "seed", seed),
-    Object.values(menus),
-    hold,
-  );
-  const set = (open) => {
-    box.hidden = !open;
-    toggle.setAttribute("aria-expanded", String(open));
-    toggle.textContent = `${open ? "▾" : "▸"} More`;
-  };
-  const toggle = h("button", {
-    type: "button",
-    class: "quiet",
-    "aria-controls": "more",
-    onclick: () => set(box.hidden),
-  });
-  set(false);
+  const { box, toggle } = folded(seed.box, Object.values(menus), hold);
   const show = (now) => {
     seed.value = now.seed;
     hold.value = now.hold;

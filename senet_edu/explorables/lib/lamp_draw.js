@@ -6,9 +6,9 @@ import { fit, swing } from "./lamp_plots.js";
 import { guessed, instruction, lampInWords, onThisPicture, status, verdict } from "./lamp_words.js";
 import { engine } from "./lamp_worker.js";
 import { rich } from "./rich.js";
+import { TRAIN } from "./training.js";
 
 const LAMPS = engine.held(engine.PROBES).map(({ lamp }) => lamp);
-const TRAIN = { rest: "▶ Train", running: "❚❚ Pause", paused: "▶ Go on", done: "↻ Train again", blown: "▶ Train anew" };
 export const flat = (gates) => gates.flat();
 
 /** A picture, perhaps under a lamp, on a canvas. */

@@ -1,5 +1,6 @@
 /* The settings of the lamp's figure, closed until wanted. */
 import { choice, h, menu, number, slider } from "./core.js";
+import { folded, seedField } from "./training.js";
 
 const PLACES = [
   ["1,2", "both"],
@@ -19,13 +20,7 @@ export const more = ({ options, rgb, change }) => {
     });
     return { name, box, write: (value) => String(value) };
   };
-  const seed = h("input", {
-    type: "number",
-    min: 0,
-    max: 999999,
-    value: options.seed,
-    onchange: () => change({ seed: Number(seed.value) || 0 }),
-  });
+  const seed = seedField({ value: options.seed, change });
   const rate = menu({
     label: "rate",
     options: [0.001, 0.003, 0.01, 0.03, 0.1, 3].map((v) => [v, String(v)]),
@@ -86,29 +81,14 @@ export const more = ({ options, rgb, change }) => {
     }),
   );
   const code = h("pre", { hidden: true, tabindex: 0 });
-  const box = h(
-    "div",
-    { class: "more", hidden: true, id: "more" },
-    h("label", { class: "seed" }, "seed", seed),
+  const { box, toggle, open } = folded(
+    seed.box,
     rate,
     steps,
     fields.map((field) => field.box),
     h("fieldset", { class: "exact" }, h("legend", {}, "exact lamp"), exact),
     code,
   );
-  const toggle = h("button", {
-    type: "button",
-    class: "quiet",
-    "aria-expanded": "false",
-    "aria-controls": "more",
-    onclick: () => set(box.hidden),
-  });
-  const set = (open) => {
-    box.hidden = !open;
-    toggle.setAttribute("aria-expanded", String(open));
-    toggle.textContent = `${open ? "▾" : "▸"} More`;
-  };
-  set(false);
   return {
     toggle,
     box,
@@ -119,7 +99,7 @@ export const more = ({ options, rgb, change }) => {
     },
     /** Where a page may not write to the clipboard, the text itself. */
     code: (text) => {
-      set(true);
+      open(true);
       code.hidden = false;
       code.textContent = text;
       code.focus();
