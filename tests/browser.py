@@ -179,15 +179,17 @@ FIGURE_PAGE = """\
 
 @pytest.fixture
 def figure_page(page_factory: Callable[..., Page], tmp_path: Path) -> Callable[..., Page]:
-    """Open a figure's element as a page of the book does, from a file: figure_page(html, width=800, dark=False, …)."""
+    """Open a figure's element as a page of the book does, from a file: figure_page(html, link="lamp=1", …)."""
 
-    def open_figure(html: str, width: int = 800, height: int = 900, *, dark: bool = False, **options: Any) -> Page:
+    def open_figure(
+        html: str, width: int = 800, height: int = 900, *, dark: bool = False, link: str = "", **options: Any
+    ) -> Page:
         path = tmp_path / f"figure{len(list(tmp_path.glob('figure*.html')))}.html"
         css = (ROOT / "book" / "assets" / "custom.css").as_uri()
         body = with_scripts(html, lambda name: f"<script>{in_a_page(name)}</script>")
         path.write_text(FIGURE_PAGE.format(theme="dark" if dark else "light", css=css, html=body), encoding="utf-8")
         page = page_factory(width, height, dark=dark, **options)
-        page.goto(path.as_uri())
+        page.goto(path.as_uri() + (link and f"#{link}"))
         return page
 
     return open_figure

@@ -19,10 +19,7 @@ PROJECTOR = {"width": 1920, "height": 1080}
 
 
 def alone(figure_page: Callable, name: str, html: str = "", **size: int) -> Page:
-    page = figure_page(html or shown(name), **{**PROJECTOR, **size})
-    url = page.url
-    page.goto("about:blank")
-    page.goto(f"{url}#only={name}")
+    page = figure_page(html or shown(name), link=f"only={name}", **{**PROJECTOR, **size})
     page.wait_for_function(f"document.querySelector('se-{name}').hasAttribute('only')")
     drawn(page)
     return page

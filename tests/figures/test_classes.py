@@ -31,10 +31,7 @@ def opened(figure_page: Callable[..., Page]) -> Callable[..., Page]:
     """Open the figure with seed, steps and r in the link: opened("0.20.4")."""
 
     def open_figure(state: str = "0.20.4", before: str = "", **options: Any) -> Page:
-        page = figure_page(before + Classes().element(), **{"width": 1008, **options})
-        url = page.url
-        page.goto("about:blank")
-        page.goto(f"{url}#classes={state}")
+        page = figure_page(before + Classes().element(), link=f"classes={state}", **{"width": 1008, **options})
         ready(page)
         return page
 

@@ -75,11 +75,7 @@ ANSWERED = {
 
 
 def opened(figure_page: Callable, name: str, html: str, state: str = "") -> Page:
-    page = figure_page(html)
-    if state:
-        url = page.url
-        page.goto("about:blank")
-        page.goto(f"{url}#{state}")
+    page = figure_page(html, link=state)
     if name in ANSWERED:
         page.wait_for_function(f"({ANSWERED[name]})(document.querySelector('se-{name}'))", timeout=WAIT)
     drawn(page)

@@ -32,11 +32,7 @@ def opened(figure_page):
     """Open a figure, in a state of the link: opened(Lamp(), "1.400.2.both.27-88")."""
 
     def open_figure(figure, state="", **options):
-        page = figure_page(figure.element(), **{"width": 1000, **options})
-        if state:
-            url = page.url
-            page.goto("about:blank")
-            page.goto(f"{url}#lamp={state}")
+        page = figure_page(figure.element(), link=state and f"lamp={state}", **{"width": 1000, **options})
         ready(page)
         return page
 
@@ -182,14 +178,22 @@ def test_restarts_leave_nothing_and_the_end_is_one(figure_page):
 
 @pytest.mark.parametrize("missing", ["Worker", "WebAssembly"])
 def test_it_trains_with_less(figure_page, missing):
-    page = figure_page(f"<script>delete globalThis.{missing};</script>{Lamp().element()}", width=1000)
-    url = page.url
-    page.goto("about:blank")
-    page.goto(f"{url}#lamp=1.50.2.both.27-88")
+    html = f"<script>delete globalThis.{missing};</script>{Lamp().element()}"
+    page = figure_page(html, width=1000, link="lamp=1.50.2.both.27-88")
     ready(page)
     train(page)
     plain, se = errors(page)
     assert 0.05 < se < 0.35 and 0.05 < plain < 0.35
+
+
+def test_a_seed_is_a_whole_number(opened):
+    page = opened(Lamp())
+    page.get_by_role("button", name="More").click()
+    seed = page.get_by_label("seed")
+    for written, read in (("2.7", "3"), ("-4", "0"), ("1e9", "999999")):
+        seed.fill(written)
+        seed.press("Enter")
+        assert seed.input_value() == read
 
 
 def test_a_run_that_blows_up_says_so(opened):
@@ -282,8 +286,7 @@ def test_the_pair_of_the_front_page(figure_page, axe, dark):
 def test_the_pair_drifts_once(figure_page):
     page = figure_page(LampHero().element(), width=1000, reduced_motion=False)
     place = "document.querySelector('se-lamp-hero').shadowRoot.querySelector('.pad > i').style.left"
-    first = page.evaluate(place)
-    away = f"Math.abs(parseFloat({place}) - {first.rstrip('%')})"
+    away = f"Math.abs(parseFloat({place}) - {100 * 27 / 360})"  # percent of the hues from where it begins
     page.wait_for_function(f"{away} > 40", timeout=WAIT)
     page.wait_for_function(f"{away} < 0.1", timeout=WAIT)
     page.wait_for_timeout(500)
