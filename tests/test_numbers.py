@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
+from statistics import median
 
 import nbformat
 import pytest
@@ -18,6 +19,7 @@ from senet_edu.gates import find_gates
 from senet_edu.measure import ablations
 from senet_edu.measure.intervals import compare, paired
 from senet_edu.published import SPEEDS
+from senet_edu.receptive import receptive_fields
 from senet_edu.store import load, load_runs
 from senet_edu.zoo import manifest
 
@@ -40,6 +42,7 @@ def facts() -> dict[str, str]:
     """What the pages may say, by what it is."""
     gates = load("interventions")
     all_blocks = {kind: effect["places"]["all"] for kind, effect in gates["interventions"].items()}
+    widest = max(all_blocks[kind]["margin"] for kind in ("mean", "other_class", "one"))
     pair = {name: lamp.error(net) for name, net in trained().items()}
     with torch.device("meta"):
         plain = count_parameters(create_model("resnet50"))
@@ -65,11 +68,13 @@ def facts() -> dict[str, str]:
         "half": f"{100 * all_blocks['half']['accuracy']:.1f} %",
         "one": f"{100 * all_blocks['one']['accuracy']:.1f} %",
         "other class": f"{100 * all_blocks['other_class']['accuracy']:.1f} %",
+        "margin of gates": f"± {100 * widest:.1f} points or less",
         "lamp without": f"{pair['plain']:.3f}",
         "lamp with": f"{pair['se']:.3f}",
         "ResNet-50": f"{plain:,}",
         "SE-ResNet-50": f"{biased:,}",
         "slower": f"{100 * longer[0]:.0f} to {100 * longer[-1]:.0f} %",
+        "slower in the middle": f"{100 * median(longer):.0f} %",
         "plain accuracy": f"{accuracy['resnet20']:.2f} %",
         "SE accuracy": f"{accuracy['se_resnet20']:.2f} %",
         "frozen costs": lost(all_blocks["mean"]),
@@ -86,7 +91,7 @@ def facts() -> dict[str, str]:
 SAYS = {
     "ten_minutes": (
         *("right", "frozen", "half", "one", "other class", "lamp without", "lamp with", "ResNet-50", "SE-ResNet-50"),
-        *("plain accuracy", "SE accuracy"),
+        *("plain accuracy", "SE accuracy", "slower in the middle", "margin of gates"),
     ),
     "questions": (
         *("right", "frozen", "half", "one", "lamp without", "lamp with", "ResNet-50", "SE-ResNet-50"),
@@ -154,3 +159,14 @@ def test_ten_minutes_are_about_1200_words() -> None:
         r"^```.*?^```", "", (BOOK / "ten_minutes.md").read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE
     )
     assert 900 < len(text.split()) < 1300
+
+
+def test_chapter_1_says_where_a_window_holds_the_whole_picture() -> None:
+    """Behind which block ResNet-50's window is 224 pixels wide, and one in a corner of ResNet-20 reaches the others."""
+    blocks = {name: receptive_fields(create_model(name).eval())[1:] for name in ("resnet50", "resnet20")}
+    wide = next(n for n, field in enumerate(blocks["resnet50"], 1) if field.size >= 224)
+    corner = next(n for n, field in enumerate(blocks["resnet20"], 1) if field.size // 2 >= 31)
+    assert (wide, len(blocks["resnet50"]), corner) == (12, 16, 8)
+    text = (BOOK / "01_why_channels.ipynb").read_text(encoding="utf-8")
+    assert "only in the 12th block of 16" in text
+    assert "In a corner the value needs eight" in text
