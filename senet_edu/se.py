@@ -50,7 +50,7 @@ def global_average(x: Tensor, channel_dim: int = 1) -> Tensor:
 
     As `x.mean((2, 3))`, to the last bit in float32 on a CPU. But the backward pass of that one writes a whole map of
     equal gradients for each channel; dividing the sums does not, and forward with backward of an SE block takes a
-    quarter to a half less time (`scripts/bench_se_block.py`). A sum may pass 65504, the largest float16. So float16
+    fifth to two thirds less time (`scripts/bench_se_block.py`). A sum may pass 65504, the largest float16. So float16
     takes the mean, and so does every graph, because its weights may become float16 after it was made.
     """
     axes = _map_axes(x, channel_dim)
