@@ -127,6 +127,7 @@ def test_no_page_says_a_number_that_nobody_measured(percent: str) -> None:
         ),
         ("13_shipping_se", "2.4 ± 1.6", "plain a quarter of the whole against a tile of its own: -2.4 ± 1.6 points"),
         ("13_shipping_se", "up to 0.064", "without a mask largest change of a gate 0.064"),
+        ("07_does_it_help", "keeps 20 % of what r = 1 gains", "r = 16 keeps 20% of what r = 1 gains"),
     ],
 )
 def test_a_question_is_answered_with_a_chapters_number(chapter: str, say: str, print_: str) -> None:

@@ -90,7 +90,7 @@ def channels_by_class(gates: Mapping[str, Tensor], labels: Tensor, classes: Sequ
             ax.scatter(shown, height, c=shown, cmap=GATES, vmin=0, vmax=1, s=10, linewidths=0.3, edgecolors=theme.soft)
             ax.plot([own.mean()] * 2, [k - 0.42, k + 0.42], color=theme.ink, linewidth=2.5)
         ax.set_title(title)
-        ax.set(xlim=(0, 1), xticks=[0, 0.5, 1], xticklabels=["0", "½", "1"], xlabel="gate")
+        ax.set(xlim=(-0.02, 1.02), xticks=[0, 0.5, 1], xticklabels=["0", "½", "1"], xlabel="gate")
         ax.spines["left"].set_visible(False)
         ax.tick_params(axis="y", length=0)
     axes[0].set_yticks(range(len(classes)), classes)

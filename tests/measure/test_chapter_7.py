@@ -26,7 +26,8 @@ def table(*, rows: tuple[str, ...] = MANY, seeds: int = 8, sd: float = 0.3, **le
     made = []
     for seed in range(seeds):
         for row in rows:
-            run = copy.deepcopy(known[row, seed])
+            run = copy.deepcopy(known.get((row, seed)) or known[STANDARD, seed])  # a row that SHORT has not
+            run["row"] = row
             run["about"]["recipe"]["epochs"] = REDUCED.base.epochs
             run["test_accuracy"] = 0.77 + (levels.get(row, 0) + chance.gauss(0, sd)) / 100
             made.append(run)
@@ -102,6 +103,7 @@ def test_sentences_follow_the_table(read, levels: dict[str, float], expected: li
     for words in never:
         assert words.lower() not in said.lower(), words
     last = said.rstrip().rpartition("\n")[2] or said
+    assert "no other ratio was measured" in said and "looking at the image" not in said
     assert "**SE " in last and "points after a short training (8 pairs)" in last
 
 
@@ -109,6 +111,56 @@ def test_sentences_follow_the_table(read, levels: dict[str, float], expected: li
 def test_what_the_table_can_resolve_is_said(read, sd: float, goal: str) -> None:
     said = read(table(sd=sd))
     assert goal in said and "this table cannot resolve" in said
+
+
+RATIOS = ("se_r2", "se_r8", "se_r16")
+
+
+def with_five_more(**levels: float) -> list[dict[str, Any]]:
+    """The rows of eight seeds, and five more rows of five seeds each."""
+    more = (*RATIOS, "constant", "cbam")
+    return [
+        run
+        for run in table(rows=(*MANY, *more), **(dict.fromkeys(RATIOS, levels.get(STANDARD, 0.0)) | levels))
+        if run["row"] not in more or run["seed"] < 5
+    ]
+
+
+@pytest.mark.parametrize(
+    ("levels", "expected", "never"),
+    [
+        pytest.param(
+            {},
+            ["none of 3 other ratios can be told from r = 4", "that looking at the image brings anything is not shown"],
+            ["chance does not explain", "no other ratio was measured"],
+            id="all alike",
+        ),
+        pytest.param(
+            {"se_r16": -2.0, "constant": -2.0},
+            [
+                "chance does not explain r = 16 at \N{MINUS SIGN}",
+                "The rest cannot be told from r = 4",
+                "so it gains by looking at the image",
+            ],
+            ["r = 2 at", "r = 8 at", "none of 3"],
+            id="16 is too narrow",
+        ),
+        pytest.param(
+            {STANDARD: -1.0, "se_r2": 1.0, "se_r8": 1.0, "se_r16": 1.0, "constant": 1.0},
+            ["r = 2 at +", "r = 8 at +", "r = 16 at +", "looking at the image costs more than it brings"],
+            ["The rest cannot"],
+            id="the standard is the worst",
+        ),
+    ],
+)
+def test_five_more_rows_are_said_as_they_are(
+    read, levels: dict[str, float], expected: list[str], never: list[str]
+) -> None:
+    said = read(with_five_more(**levels)).replace("\N{NO-BREAK SPACE}", " ")
+    for words in expected:
+        assert words in said, words
+    for words in never:
+        assert words not in said, words
 
 
 @pytest.mark.parametrize(
