@@ -24,7 +24,7 @@ export const paint = (canvas, rgb, light = [1, 1, 1]) => {
 };
 
 /** The error of gray world on a picture under a lamp: divide by the mean. */
-export const grayWorld = (rgb, light) => {
+const grayWorld = (rgb, light) => {
   const sums = [0, 0, 0],
     n = rgb.length / 3;
   rgb.forEach((v, i) => (sums[i % 3] += v * light[i % 3]));
