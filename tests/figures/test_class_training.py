@@ -324,6 +324,30 @@ def test_every_batch_holds_all_classes(node: Call) -> None:
     assert len({one["flip"] for one in shown[:8]}) == 2
 
 
+DRAWN_SHIFTS = """
+async (count) => {
+  const { batches, PIXELS } = SE["lib/class_worker.js"].engine;
+  // A pixel's color is its row and its column.
+  const images = Uint8Array.from({ length: PIXELS }, (_, i) => [i / 48, (i / 3) % 16, 0][i % 3]);
+  const next = batches({ classes: 1, images, labels: Uint8Array.of(0), seed: 3, batch: count });
+  const { pixels } = next();
+  return Array.from({ length: count }, (_, n) => {
+    const [row, column, , , beside] = pixels.subarray(n * PIXELS + 3 * (16 * 8 + 8));
+    return [row - 6, beside > column ? column - 6 : column - 5, beside > column];
+  });
+}
+"""
+
+
+def test_all_shifts_are_equally_likely(node: Call) -> None:
+    """Up to two pixels each way, 2 being none; five of each kind within five standard errors."""
+    shifts = node(DRAWN_SHIFTS, 2000)
+    for axis in (0, 1):
+        counts = [sum(one[axis] == shift for one in shifts) for shift in range(5)]
+        assert sum(counts) == 2000 and all(abs(count - 400) < 5 * (2000 * 0.2 * 0.8) ** 0.5 for count in counts)
+    assert abs(sum(one[0] == one[1] for one in shifts) - 400) < 90  # one says nothing of the other
+
+
 TRAIN = """
 async ({ options, classes, count, names, workers }) => {
   let fromWorker = false;

@@ -174,6 +174,7 @@ def test_the_rates_are_those_of_pytorchs_scheduler_to_the_last_bit(epochs: int, 
         optimizer.step()
         scheduler.step()
     assert one_cycle(recipe, steps) == rates
+    assert rates[0] == pytest.approx(0.4 / 25)  # also in the tiniest run, which has one step to rise
 
 
 def test_learning_rate_rises_to_the_peak_and_falls_to_zero_on_straight_lines() -> None:
