@@ -268,6 +268,8 @@ def test_running_average_of_weights_is_what_is_tested_kept_and_resumed(
     found, where = weights(run.model), averaged(run.model)
     torch.testing.assert_close(found[where], expected[where], atol=1e-5, rtol=1e-4)
     assert not torch.allclose(found[where], seen[-1][where], atol=1e-3)
+    loss, accuracy = evaluate(run.model, data.test_images, data.test_labels)
+    assert run.history[-1]["test_loss"] == loss and run.history[-1]["test_accuracy"] == accuracy
 
     with pytest.raises(KeyboardInterrupt):
         train(recipe, data=data, out=tmp_path, progress=False, on_epoch=interrupt)
