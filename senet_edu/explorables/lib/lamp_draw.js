@@ -6,7 +6,7 @@ import { fit, swing } from "./lamp_plots.js";
 import { guessed, instruction, lampInWords, onThisPicture, status, verdict } from "./lamp_words.js";
 import { engine } from "./lamp_worker.js";
 import { rich } from "./rich.js";
-import { TRAIN } from "./training.js";
+import { TRAIN } from "./training_controls.js";
 
 const LAMPS = engine.held(engine.PROBES).map(({ lamp }) => lamp);
 export const flat = (gates) => gates.flat();
