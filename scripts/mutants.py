@@ -65,6 +65,7 @@ MUTANTS = [Mutant(*line) for line in (
      "data/test_augment.py"),
     ("data/augment.py", 'mode="reflect"', 'mode="replicate"', "data/test_augment.py"),
     ("gates.py", "return by_pattern | by_name", "return by_name | by_pattern", "test_gates.py -k wildcards"),
+    ("gates.py", "if module is self.module() and (threading", "if (threading", "test_gates.py -k shallow"),
     ("gates.py", "if not _in_backward():  # where", "if True:  # where", "test_gates.py -k checkpointing"),
     ("surgery.py", "blocks[path].train(model.training)", "blocks[path]", "test_surgery.py -k modes"),
     ("surgery.py", "return 2 * self.gate(x)", "return self.gate(x)", "test_surgery.py -k start_as"),
