@@ -69,7 +69,7 @@ MUTANTS = [Mutant(*line) for line in (
     ("gates.py", "if not _in_backward():  # where", "if True:  # where", "test_gates.py -k checkpointing"),
     ("surgery.py", "blocks[path].train(model.training)", "blocks[path]", "test_surgery.py -k modes"),
     ("surgery.py", "return 2 * self.gate(x)", "return self.gate(x)", "test_surgery.py -k start_as"),
-    ("fold.py", "or (s < 0).any():", "or False:", "test_fold.py -k negative"),
+    ("fold.py", "layer.bias.mul_(s)", "pass", "test_fold.py -k negative"),
     ("fold.py", "            put_back()", "            pass", "test_fold.py"),
     ("measure/intervals.py", "statistics.stdev(d)", "statistics.pstdev(d)", "measure/test_intervals.py"),
     ("measure/intervals.py", "min(len(d) - 1, len(T975))", "min(len(d), len(T975))", "measure/test_intervals.py"),

@@ -134,6 +134,17 @@ def test_a_negative_gate_does_not_pass_a_relu() -> None:
     torch.testing.assert_close(model(x), expected)
 
 
+def test_a_negative_gate_goes_into_a_layer_with_no_relu_between() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 6, 1), SEBlock(6, 2, gate="tanh", bias=True))
+    model[1].fc2.bias.data = torch.tensor([-1.0, 1.0, -1.0, 1.0, 1.0, 1.0])
+    x = torch.randn(4, 3, 5, 5)
+    with torch.no_grad(), override_gates(model, means(model, x)):
+        expected = model(x)
+    assert fold_gates(model, x).folded == {"1": "0"}
+    torch.testing.assert_close(model(x), expected)
+
+
 def test_convolutions_with_groups_behind() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 6, 1), nn.SiLU(), SEBlock(6, 2), nn.Conv2d(6, 12, 3, groups=3))
