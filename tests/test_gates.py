@@ -12,7 +12,7 @@ import torch
 import torch.utils.checkpoint
 from torch import nn
 
-from senet_edu import SEBlock, create_model, find_gates, override_gates, record_gates
+from senet_edu import SEBlock, create_model, override_gates, record_gates
 from senet_edu.resnet import BasicBlock, ResNet
 
 NAMES = ["layer1.0.se", "layer1.1.se", "layer2.0.se"]
@@ -345,7 +345,7 @@ def test_a_copy_made_inside_is_neither_recorded_nor_overridden(model, x, copied)
 
 
 def test_a_shallow_copy_of_a_gate_shares_its_hooks_and_is_not_recorded(model, x):
-    gate = find_gates(model)["layer1.0.se"]
+    gate = model.layer1[0].se.gate
     with record_gates(model) as gates:
         copy.copy(gate)(torch.zeros(5, 8))
         assert len(gates) == 0
