@@ -70,7 +70,7 @@ MUTANTS = [Mutant(*line) for line in (
     ("surgery.py", "blocks[path].train(model.training)", "blocks[path]", "test_surgery.py -k modes"),
     ("surgery.py", "return 2 * self.gate(x)", "return self.gate(x)", "test_surgery.py -k start_as"),
     ("fold.py", "layer.bias.mul_(s)", "pass", "test_fold.py -k negative"),
-    ("fold.py", "            put_back()", "            pass", "test_fold.py"),
+    ("fold.py", "            put_back()", "            pass", "test_fold.py -k cannot_be_folded"),
     ("measure/intervals.py", "statistics.stdev(d)", "statistics.pstdev(d)", "measure/test_intervals.py"),
     ("measure/intervals.py", "min(len(d) - 1, len(T975))", "min(len(d), len(T975))", "measure/test_intervals.py"),
     ("resnet.py", "n=3, cutoff=0.5)", "n=3, cutoff=0.99)", "test_resnet.py -k unknown"),
