@@ -1,4 +1,4 @@
-# make book | test | serve | execute | train | lint | pdf | clean; for the workflows: ready browser data chapters colab links release
+# make book | test | serve | execute | train | lint | pdf | clean; for the workflows: ready browser data chapters mutants colab links release
 # The first of them makes .venv and installs; after that nothing needs a network.
 
 ifeq ($(OS),Windows_NT) # with the bash that comes with Git
@@ -12,7 +12,7 @@ endif
 READY := .venv/.ready
 HTML := _build/html
 
-.PHONY: ready browser book test serve execute train lint pdf data chapters colab links release clean
+.PHONY: ready browser book test serve execute train lint pdf data chapters mutants colab links release clean
 .DELETE_ON_ERROR:
 
 book: $(READY)
@@ -69,6 +69,9 @@ data: $(READY)
 
 chapters: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval -n auto --dist loadfile book
+
+mutants: $(READY)
+	$(BIN)/python scripts/mutants.py
 
 colab: $(READY)
 	$(BIN)/python scripts/run_as_colab.py

@@ -211,8 +211,8 @@ def _neighbors(model: nn.Module, x: Any, block: nn.Module) -> tuple[nn.Module | 
 
 
 def _scale_outputs(layer: nn.Module, s: Tensor) -> bool:
-    """Multiply what a layer puts out, channel by channel."""
-    if layer.weight is None or len(layer.weight) != len(s) or (s < 0).any():  # a ReLU between may not turn a sign
+    """Multiply what a layer puts out, channel by channel; wrong, and undone, for a negative gate behind a ReLU."""
+    if layer.weight is None or len(layer.weight) != len(s):
         return False
     layer.weight.mul_(s.view(-1, *[1] * (layer.weight.ndim - 1)))
     if layer.bias is not None:

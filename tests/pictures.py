@@ -8,7 +8,6 @@ from dataclasses import replace
 import matplotlib as mpl
 import numpy as np
 import torch
-from matplotlib.image import AxesImage
 
 from senet_edu.plots import Picture
 from senet_edu.tokens import THEMES
@@ -24,11 +23,6 @@ def texts(picture: Picture) -> list[str]:
 
 def bar_heights(ax: mpl.axes.Axes) -> np.ndarray:
     return np.array([bar.get_height() for bar in ax.patches])
-
-
-def gray_maps(picture: Picture) -> list[np.ndarray]:
-    """The maps that are drawn, in the order of drawing; not color images."""
-    return [np.asarray(i.get_array()) for i in picture.figure.findobj(AxesImage) if i.get_array().ndim == 2]
 
 
 def assert_sound(first: Mapping[str, Picture], again: Mapping[str, Picture]) -> None:

@@ -76,6 +76,15 @@ def test_gates_that_are_constant_cost_nothing() -> None:
     torch.testing.assert_close(model(x), before)
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_spread_is_the_standard_deviation_of_the_images_at_hand(count: int) -> None:
+    model, x = create_model("se_resnet8", reduction=4).eval(), torch.randn(count, 3, 16, 16)
+    with torch.no_grad(), record_gates(model) as gates:
+        model(x)
+    expected = {name: s.numpy().std(0).max().item() for name, s in gates.items()}
+    assert fold_gates(model, x).spread == pytest.approx(expected, abs=1e-6)
+
+
 def test_given_constants_and_a_limit() -> None:
     model, x = load_pretrained("se_resnet20"), torch.randn(8, 3, 32, 32)
     twin = copy.deepcopy(model)
@@ -131,6 +140,17 @@ def test_a_negative_gate_does_not_pass_a_relu() -> None:
     with torch.no_grad(), override_gates(model, means(model, x)):
         expected = model(x)
     assert fold_gates(model, x).folded == {"2": "3"}
+    torch.testing.assert_close(model(x), expected)
+
+
+def test_a_negative_gate_goes_into_a_layer_with_no_relu_between() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 6, 1), SEBlock(6, 2, gate="tanh", bias=True))
+    model[1].fc2.bias.data = torch.tensor([-1.0, 1.0, -1.0, 1.0, 1.0, 1.0])
+    x = torch.randn(4, 3, 5, 5)
+    with torch.no_grad(), override_gates(model, means(model, x)):
+        expected = model(x)
+    assert fold_gates(model, x).folded == {"1": "0"}
     torch.testing.assert_close(model(x), expected)
 
 

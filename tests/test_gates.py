@@ -344,6 +344,15 @@ def test_a_copy_made_inside_is_neither_recorded_nor_overridden(model, x, copied)
     assert len(gates["layer1.0.se"]) == 3
 
 
+def test_a_shallow_copy_of_a_gate_shares_its_hooks_and_is_not_recorded(model, x):
+    gate = model.layer1[0].se.gate
+    with record_gates(model) as gates:
+        copy.copy(gate)(torch.zeros(5, 8))
+        assert len(gates) == 0
+        model(x)
+    assert len(gates["layer1.0.se"]) == len(x)
+
+
 def pickled(model):
     buffer = io.BytesIO()
     torch.save(model, buffer)

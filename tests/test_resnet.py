@@ -385,7 +385,7 @@ def test_runs_on_other_sizes():
 
 
 def test_unknown_name():
-    with pytest.raises(ValueError, match="'se_resnet5O' is not a model.*se_resnet50"):
+    with pytest.raises(ValueError, match="'se_resnet5O' is not a model: did you mean .*se_resnet50"):
         create_model("se_resnet5O")
     with pytest.raises(ValueError, match="'zebra' is not a model.*known are resnet18, "):
         create_model("zebra")

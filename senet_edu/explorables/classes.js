@@ -13,7 +13,7 @@ import { answers, python } from "./lib/class_words.js";
 import { figure, frame, h, link } from "./lib/core.js";
 import { doubled, halved } from "./lib/photo.js";
 import pictureCss from "./lib/picture.css";
-import trainingCss from "./lib/training.css";
+import trainingCss from "./lib/training_controls.css";
 
 const LOOKS = [1, 25, 50, 100, 200, 400, 1000]; // with reduced motion the training is shown at these steps only
 const DEFAULTS = { seed: 0, steps: 400, batch: 32, rate: 0.25, reduction: 4, hold: true };

@@ -12,7 +12,7 @@ import { swing } from "./lib/lamp_plots.js";
 import { python } from "./lib/lamp_words.js";
 import { engine, KEPT } from "./lib/lamp_worker.js";
 import { safetensors, unpackHalves } from "./lib/safetensors.js";
-import trainingCss from "./lib/training.css";
+import trainingCss from "./lib/training_controls.css";
 
 const START = { hue: 27, strength: 0.875 };
 const LOOKS = [0, 25, 50, 100, 200, 400, 1500]; // with reduced motion the training is shown at these steps only

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from senet_edu import store
 from senet_edu.analysis import gates_of
 from senet_edu.cost import count_parameters, multiply_adds
-from senet_edu.data import ImageData
+from senet_edu.data import LOADERS, ImageData
 from senet_edu.data import load as load_data
 from senet_edu.gates import override_gates
 from senet_edu.machine import usable
@@ -363,8 +363,7 @@ def main(argv: Sequence[str] | None = None, protocol: Protocol = REDUCED) -> Non
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    names = ("cifar10", "cifar100", "procedural")
-    parser.add_argument("--data", default="cifar10", choices=names, help="(%(default)s)")
+    parser.add_argument("--data", default="cifar10", choices=LOADERS, help="(%(default)s)")
     parser.add_argument("--short", action="store_true", help=f"{SHORT.base.epochs} epochs, as it was measured first")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW", help=", ".join(ROWS))
     parser.add_argument("--seeds", type=int, help="for every row (the protocol's)")

@@ -409,6 +409,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=store.RESULTS, help="folder of the results (%(default)s)")
     parser.add_argument("--work", type=Path, default=Path("runs/gpu"), help="folder of the runs (%(default)s)")
     args = parser.parse_args(argv)
+    if not args.minutes > 0:
+        parser.error(f"argument --minutes: must be more than 0, got {args.minutes:g}")
     command = store.typed(parser.prog, argv)
     try:
         device = torch.device("cpu") if args.dry_run else usable(args.device)

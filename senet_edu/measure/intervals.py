@@ -24,9 +24,14 @@ class Difference:
 
     @property
     def points(self) -> str:
-        """Of accuracies, in points, such as `-1.2 ± 0.7`: what figures, tables and text show, so all round alike."""
-        mean = f"{100 * self.mean:+.1f}"
-        text = f"{mean if float(mean) else '0.0'} ± {100 * self.margin:.1f}"
+        """Of accuracies, in points, such as `-1.2 ± 0.7`: what figures, tables and text show, so all round alike.
+
+        A second decimal where one would hide on which side of zero the interval ends: `-0.52 ± 0.48`.
+        """
+        mean, margin = 100 * self.mean, 100 * self.margin
+        digits = 2 if f"{abs(mean):.1f}" == f"{margin:.1f}" else 1
+        shown = f"{mean:+.{digits}f}"
+        text = f"{shown if float(shown) else f'{0:.{digits}f}'} ± {margin:.{digits}f}"
         return text.replace("-", "\N{MINUS SIGN}").replace(" ", "\N{NO-BREAK SPACE}")
 
     @property

@@ -107,14 +107,6 @@ def run(row: str, seed: int) -> dict[str, Any]:
     }
 
 
-def read_runs(path: Path) -> list[dict[str, Any]]:
-    """The runs of a file, one a line; a last line that was cut short is left out."""
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in lines[:-1]]
-
-
 def by_hand() -> dict[str, float]:
     """Errors on the same pictures without a network: nothing done, gray world, white patch."""
     on = lamp.held_out()
@@ -132,23 +124,21 @@ def measure(
         the errors with gates `frozen` and `swapped` and their `swing`; `by_hand`; `seconds` of all runs.
 
     Raises:
-        ValueError: there is no such row, or `seeds` is below 1.
+        OSError: `partial` cannot be written; what it held is kept.
+        ValueError: there is no such row, `seeds` is below 1, or `partial` is damaged.
     """
     if unknown := sorted(set(rows) - set(ROWS)):
         raise ValueError(f"rows must be of {', '.join(ROWS)}; got {', '.join(unknown)}")
     if seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {seeds!r}")
-    runs = {(one["row"], one["seed"]): one for one in read_runs(partial)}
+    before = store.read_lines(partial, "Move it away to measure anew") if partial.exists() else []
+    runs = {(one["row"], one["seed"]): one for one in before}
     partial.parent.mkdir(parents=True, exist_ok=True)
-    partial.write_text(
-        "".join(json.dumps(one) + "\n" for one in runs.values()), encoding="utf-8", newline="\n"
-    )  # none cut short
     for seed in range(seeds):
         for row in rows:
             if (row, seed) not in runs:
                 runs[row, seed] = run(row, seed)
-                with partial.open("a", encoding="utf-8", newline="\n") as file:
-                    file.write(json.dumps(runs[row, seed]) + "\n")
+                store.replace_file(partial, "".join(json.dumps(one) + "\n" for one in runs.values()).encode())
                 if progress:
                     print(f"{row}, seed {seed}: {runs[row, seed]['error']:.4f}", flush=True)
     found: dict[str, Any] = {}
@@ -173,7 +163,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
     try:
         results = measure(args.rows, args.seeds, partial=args.partial, progress=True)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise SystemExit(f"Error: {error}") from None
     except KeyboardInterrupt:
         raise SystemExit("\nStopped. The same command goes on with the runs that are missing.") from None

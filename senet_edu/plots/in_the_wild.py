@@ -57,8 +57,7 @@ def added_cost(rows: Mapping[str, tuple[float, float]]) -> Picture:
         values = [row[column] for row in rows.values()]
         ax.barh(range(len(rows)), values, color=color, height=0.6)
         for y, value in enumerate(values):
-            text = f"{value:.1f}" if value >= 0.1 else f"{value:.2f}"
-            ax.annotate(text, (value, y), (4, 0), textcoords="offset points", va="center")
+            ax.annotate(f"{value:.{1 + column}f}", (value, y), (4, 0), textcoords="offset points", va="center")
         ax.set_title(title)
         ax.set_xlim(0, 1.2 * longest)
         ax.set_xticks([])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from senet_edu.gates import find_gates
+from senet_edu.gates import find_blocks
 from senet_edu.train.recipe import Recipe
 
 FIRST, LAST = 25.0, 1e4  # the rate begins at the peak / 25, and ends at a ten-thousandth of that
@@ -19,7 +19,7 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
 
     Every group says under `times` by how much its rate differs from the schedule's.
     """
-    gated = {p for name in find_gates(model) for p in model.get_submodule(name).parameters()}
+    gated = {p for block in find_blocks(model).values() for p in block.module.parameters()}
     decay = [p for p in model.parameters() if p.ndim > 1 and p not in gated]
     rest = [p for p in model.parameters() if p.ndim <= 1 or p in gated]
     groups = [

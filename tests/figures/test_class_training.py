@@ -324,6 +324,30 @@ def test_every_batch_holds_all_classes(node: Call) -> None:
     assert len({one["flip"] for one in shown[:8]}) == 2
 
 
+DRAWN_SHIFTS = """
+async (count) => {
+  const { batches, PIXELS } = SE["lib/class_worker.js"].engine;
+  // A pixel's color is its row and its column.
+  const images = Uint8Array.from({ length: PIXELS }, (_, i) => [i / 48, (i / 3) % 16, 0][i % 3]);
+  const next = batches({ classes: 1, images, labels: Uint8Array.of(0), seed: 3, batch: count });
+  const { pixels } = next();
+  return Array.from({ length: count }, (_, n) => {
+    const [row, column, , , beside] = pixels.subarray(n * PIXELS + 3 * (16 * 8 + 8));
+    return [row - 6, beside > column ? column - 6 : column - 5, beside > column];
+  });
+}
+"""
+
+
+def test_all_shifts_are_equally_likely(node: Call) -> None:
+    """Up to two pixels each way, 2 being none; five of each kind within five standard errors."""
+    shifts = node(DRAWN_SHIFTS, 2000)
+    for axis in (0, 1):
+        counts = [sum(one[axis] == shift for one in shifts) for shift in range(5)]
+        assert sum(counts) == 2000 and all(abs(count - 400) < 5 * (2000 * 0.2 * 0.8) ** 0.5 for count in counts)
+    assert abs(sum(one[0] == one[1] for one in shifts) - 400) < 90  # one says nothing of the other
+
+
 TRAIN = """
 async ({ options, classes, count, names, workers }) => {
   let fromWorker = false;
@@ -336,16 +360,19 @@ async ({ options, classes, count, names, workers }) => {
   const drawn = drawnSet({ count, seed: 5, classes }), held = drawnSet({ count: 20, seed: 6, classes });
   const seen = [];
   let done, paused;
-  const over = new Promise((resolve) => (done = resolve)), stopped = new Promise((resolve) => (paused = resolve));
+  const over = new Promise((resolve) => (done = resolve));
   const trainer = classTrainer({ classes, options, ...drawn, held }, (progress) => {
     seen.push(progress);
-    if (progress.step === 1) paused();
+    paused();
     if (progress.done) done();
   });
   const { kernel, count: weights, speed } = await trainer.ready;
   const fresh = await trainer.weights();
-  trainer.step();
-  await stopped;
+  for (let i = 0; i < 3; i++) {
+    const stopped = new Promise((resolve) => (paused = resolve));
+    trainer.step();
+    await stopped;
+  }
   trainer.start();
   await over;
   trainer.start(); // nothing is left to do
@@ -354,9 +381,13 @@ async ({ options, classes, count, names, workers }) => {
   const file = await trainer.safetensors({ names });
   const wrong = await trainer.answer(new Uint8Array(3)).catch(({ message }) => message);
   trainer.close();
+  // The same network, that learns from the same batches with nobody between.
+  const { batches, network } = SE["lib/class_worker.js"].engine, twin = network({ ...options, classes });
+  const next = batches({ classes, ...drawn, seed: options.seed, batch: options.batch });
+  const alone = Array.from({ length: options.steps }, () => twin.train(next()));
   const listed = ({ gates }) => Object.fromEntries(Object.entries(gates).map(([name, list]) => [name, [...list]]));
   return {
-    kernel, weights, speed, seen, wrong, fromWorker,
+    kernel, weights, speed, seen, wrong, fromWorker, alone, held: [[...held.images], [...held.labels]],
     tracked: Number(fresh.get("bn1.num_batches_tracked").data[0]), names: [...fresh.keys()],
     pictures: [...pictures], file: [...file],
     answers: answers.map(({ probabilities }) => [...probabilities]), gates: answers.map(listed),
@@ -390,12 +421,18 @@ def test_a_trained_network_goes_to_pytorch(place: tuple[Call, bool], se: bool) -
 
     seen = found["seen"]
     assert [one["step"] for one in seen] == sorted({one["step"] for one in seen})
-    assert seen[0]["step"] == 1 and seen[0]["heldAccuracy"] is None
+    assert [one["step"] for one in seen[:3]] == [1, 2, 3]
+    assert [one["heldAccuracy"] is None for one in seen[:3]] == [True, True, False]  # measured 20 times in 60 steps
     assert [one["done"] for one in seen] == [False] * (len(seen) - 1) + [True]
     assert seen[-1]["step"] == seen[-1]["steps"] == 60
     assert seen[-1]["loss"] < seen[0]["loss"] and 0 <= seen[-1]["heldAccuracy"] <= 1
     assert all(one["imagesPerSecond"] > 0 and not one["blown"] for one in seen)
     assert found["tracked"] == 0  # the trial of the speed has left no trace
+    since = [0, *(one["step"] for one in seen)]  # each report is the mean of the steps since the one before
+    for before, now, one in zip(since, since[1:], seen):
+        steps = found["alone"][before:now]
+        assert one["loss"] == pytest.approx(sum(step["loss"] for step in steps) / len(steps), rel=1e-6)
+        assert one["accuracy"] == pytest.approx(sum(step["right"] for step in steps) / len(steps) / 16)
 
     raw = bytes(found["file"])
     model.load_state_dict(load_safetensors(raw))
@@ -405,9 +442,33 @@ def test_a_trained_network_goes_to_pytorch(place: tuple[Call, bool], se: bool) -
     images = torch.tensor(found["pictures"], dtype=torch.uint8).view(32, 16, 16, 3).permute(0, 3, 1, 2)
     logits, gates = evaluated(model, normalize(images))
     assert torch.allclose(torch.tensor(found["answers"]), logits.softmax(1), atol=1e-4)
+    held, labels = (torch.tensor(part, dtype=torch.uint8) for part in found["held"])
+    right = evaluated(model, normalize(held.view(20, 16, 16, 3).permute(0, 3, 1, 2)))[0].argmax(1) == labels
+    assert seen[-1]["heldAccuracy"] == pytest.approx(right.double().mean().item())
     for block, values in gates.items():
         assert torch.allclose(torch.tensor([one[block] for one in found["gates"]]), values, atol=1e-4)
     assert len(gates) == (3 if se else 0)
+
+
+CLOCK = """
+async ({ batch }) => {
+  let ms = 0;
+  globalThis.performance = { now: () => (ms += 10) }; // a step, measured at both ends, takes 10 ms
+  const { classTrainer } = SE["lib/class_trainer.js"], { drawnSet } = SE["lib/drawn.js"];
+  return new Promise((resolve) => {
+    const drawn = drawnSet({ count: 8, seed: 1, classes: 2 });
+    const trainer = classTrainer({ classes: 2, options: { batch }, ...drawn }, (progress) => {
+      trainer.close();
+      resolve(progress);
+    });
+    trainer.step();
+  });
+}
+"""
+
+
+def test_images_a_second(node: Call) -> None:
+    assert node(CLOCK, {"batch": 8})["imagesPerSecond"] == pytest.approx(800)
 
 
 BLOWN = """

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack, nullcontext
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from senet_edu import create_model, load_pretrained, override_gates, record_gate
 from senet_edu.data import normalize, procedural
 from senet_edu.explorables.lib.net import export_browser
 from senet_edu.explorables.lib.scripts import FIGURES, in_a_page, needed
+from senet_edu.resnet import BasicBlock
 
 SCRIPT = "".join(map(in_a_page, needed("lib/worker.js")))
 TOLERANCE = 1e-3
@@ -157,6 +159,20 @@ def truth(model, images, overrides=None):
     return logits, gates, residuals
 
 
+@torch.no_grad()
+def joints(model, images, overrides=None):
+    """By residual block, `layer1.0`: what is added to the residual `(N, C, H, W)`, and the block's output."""
+    found = {}
+    blocks = {name: block for name, block in model.named_modules() if isinstance(block, BasicBlock)}
+    with override_gates(model, overrides) if overrides else nullcontext(), ExitStack() as stack:
+        for name, block in blocks.items():
+            way = block.downsample or nn.Identity()
+            look = block.register_forward_hook(lambda _, args, out, n=name, w=way: found.update({n: (w(args[0]), out)}))
+            stack.callback(look.remove)
+        model(normalize(images))
+    return found
+
+
 def close(ours, theirs):
     torch.testing.assert_close(torch.tensor(ours, dtype=theirs.dtype), theirs, atol=TOLERANCE, rtol=0)
 
@@ -221,6 +237,7 @@ def test_overrides_and_maps(engine, models, exports, images, rgba):
     plain = truth(models["se_resnet20"], images[[0, 27]])[0]
     for k, (_, overrides) in enumerate(cases):
         logits, gates, residuals = truth(models["se_resnet20"], images[[0, 27]], overrides)
+        around = joints(models["se_resnet20"], images[[0, 27]], overrides)
         assert (logits - plain).abs().max() > 10 * TOLERANCE  # the edit matters
         part = results[2 * k : 2 * k + 2]
         close([result["logits"] for result in part], logits)
@@ -232,6 +249,21 @@ def test_overrides_and_maps(engine, models, exports, images, rgba):
                 assert maps["shape"] == list(u.shape)
                 close(maps["before"], u.flatten())
                 close(maps["after"], (u * gates[block][i][:, None, None]).flatten())
+                shortcut, out = around[block.removesuffix(".se")]
+                close(maps["shortcut"], shortcut[i].flatten())
+                close(maps["sum"], out[i].flatten())
+
+
+def test_maps_of_a_network_without_se(engine, models, exports, images, rgba):
+    case = {"image": 0, "maps": ["layer1.1", "layer2.0"]}
+    (result,) = engine(RUN, {**exports["resnet20"], "images": rgba, "cases": [case]})["results"]
+    around = joints(models["resnet20"], images[[0]])
+    for block in case["maps"]:
+        maps, (shortcut, out) = result["maps"][block], around[block]
+        assert "after" not in maps or maps["after"] is None
+        close(maps["shortcut"], shortcut[0].flatten())
+        close(maps["sum"], out[0].flatten())
+        close([max(0, u + x) for u, x in zip(maps["before"], maps["shortcut"])], out[0].flatten())
 
 
 def test_a_gate_edit_computes_what_is_behind_it(engine, models, exports, images, rgba):

@@ -45,6 +45,13 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> gpu.Place:
     return gpu.Place(torch.device("cpu"), tmp_path / "results", tmp_path / "work", "typed", images, PROTOCOL)
 
 
+@pytest.mark.parametrize("minutes", ["-1", "0", "nan"])
+def test_minutes_that_are_none_are_named_before_a_device_is_looked_for(minutes: str, capsys) -> None:
+    with pytest.raises(SystemExit):
+        gpu.main(["--minutes", minutes])
+    assert f"argument --minutes: must be more than 0, got {minutes}" in capsys.readouterr().err
+
+
 def test_a_dry_run_lists_the_steps_with_their_seconds_and_measures_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -53,8 +53,16 @@ def test_a_row_without_runs_says_what_there_is() -> None:
         accuracies([{"row": "plain", "seed": 0, "test_accuracy": 0.5}], "se_r3")
 
 
-def test_a_difference_is_written_in_points_with_one_rounding() -> None:
-    """-1.25 is where JavaScript and Python round apart, so it is rounded here and nowhere else."""
-    assert Difference(-0.0125, 0.0071, 8).points.replace("\N{NO-BREAK SPACE}", " ") == "\N{MINUS SIGN}1.2 ± 0.7"
-    assert Difference(-0.0001, 0.007, 3).points.replace("\N{NO-BREAK SPACE}", " ") == "0.0 ± 0.7"
-    assert Difference(0.004, 0.02, 8).points.replace("\N{NO-BREAK SPACE}", " ") == "+0.4 ± 2.0"
+@pytest.mark.parametrize(
+    ("mean", "margin", "text"),
+    [
+        (-0.0125, 0.0071, "\N{MINUS SIGN}1.2 ± 0.7"),  # where JavaScript and Python round apart
+        (-0.0001, 0.007, "0.0 ± 0.7"),
+        (0.004, 0.02, "+0.4 ± 2.0"),
+        (-0.0052, 0.0048, "\N{MINUS SIGN}0.52 ± 0.48"),  # a second digit says on which side of zero it ends
+        (0.0058, 0.0061, "+0.58 ± 0.61"),
+        (0.00001, 0.0, "0.00 ± 0.00"),
+    ],
+)
+def test_a_difference_is_written_in_points_with_one_rounding(mean: float, margin: float, text: str) -> None:
+    assert Difference(mean, margin, 8).points == text.replace(" ", "\N{NO-BREAK SPACE}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from functools import partial
 from pathlib import Path
 
@@ -29,8 +31,6 @@ def test_every_row_is_a_network() -> None:
 def test_runs_go_on_where_they_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = tmp_path / "runs.jsonl"
     first = measured.measure(ROWS, 1, partial=runs)
-    runs.write_text(runs.read_text() + '{"row": "cut sh')
-    assert len(measured.read_runs(runs)) == 3
     again: list[tuple[str, int]] = []
     run = measured.run
     monkeypatch.setattr(measured, "run", lambda *key: again.append(key) or run(*key))
@@ -38,6 +38,25 @@ def test_runs_go_on_where_they_stopped(tmp_path: Path, monkeypatch: pytest.Monke
     assert again == [(row, 1) for row in ROWS]
     assert len(runs.read_text().splitlines()) == 6
     assert [one["error"][0] for one in second["rows"].values()] == [one["error"][0] for one in first["rows"].values()]
+
+
+def test_a_full_disk_costs_no_run_that_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = tmp_path / "runs.jsonl"
+    measured.measure(ROWS, 1, partial=runs)
+    kept = runs.read_bytes()
+
+    def full(file: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(
+        OSError, match="cannot write .*runs.jsonl: No space left on device. The one from before is kept"
+    ):
+        measured.measure(ROWS, 2, partial=runs)
+    assert runs.read_bytes() == kept
+    runs.write_bytes(kept[:-5])
+    with pytest.raises(ValueError, match="runs.jsonl is damaged: .* Move it away to measure anew"):
+        measured.measure(ROWS, 2, partial=runs)
 
 
 def test_the_file_has_everything(tmp_path: Path) -> None:

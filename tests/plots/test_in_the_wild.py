@@ -32,6 +32,10 @@ def test_costs_are_on_one_scale() -> None:
     left, right = picture.figure.axes
     assert left.get_xlim() == right.get_xlim()
     assert [bar.get_width() for bar in (*left.patches, *right.patches)] == [0.16, 10.02, 0.0015, 0.06]
+    labels = [[text.get_text() for text in ax.texts] for ax in (left, right)]
+    assert labels == [["0.2", "10.0"], ["0.00", "0.06"]]  # one number of decimals a panel, that of the alt text
+    wide = plots.added_cost({"VGG-16": (10.0, 0.11)}).figure.axes[1]
+    assert [text.get_text() for text in wide.texts] == ["0.11"]
     assert {"0.2", "10.0", "0.00", "0.06"} <= set(texts(picture))
 
 

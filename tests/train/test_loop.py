@@ -268,6 +268,8 @@ def test_running_average_of_weights_is_what_is_tested_kept_and_resumed(
     found, where = weights(run.model), averaged(run.model)
     torch.testing.assert_close(found[where], expected[where], atol=1e-5, rtol=1e-4)
     assert not torch.allclose(found[where], seen[-1][where], atol=1e-3)
+    loss, accuracy = evaluate(run.model, data.test_images, data.test_labels)
+    assert run.history[-1]["test_loss"] == loss and run.history[-1]["test_accuracy"] == accuracy
 
     with pytest.raises(KeyboardInterrupt):
         train(recipe, data=data, out=tmp_path, progress=False, on_epoch=interrupt)
@@ -327,17 +329,20 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(data: I
     assert len(torch.load(tmp_path / "b" / "checkpoint.pt", weights_only=True)["history"]) == 1
 
 
-def test_weights_that_the_last_step_of_an_epoch_ruins_are_not_kept(data: ImageData, tmp_path: Path) -> None:
-    """The loss is computed before the step, so it says nothing of that one."""
+@pytest.mark.parametrize("epoch, eval_every", [(2, 1), (1, 2)], ids=["tested", "not tested"])
+def test_weights_that_the_last_step_of_an_epoch_ruins_are_not_kept(
+    data: ImageData, tmp_path: Path, epoch: int, eval_every: int
+) -> None:
+    """The loss is computed before the step, so it says nothing of that one. A test does, where there is one."""
 
     def ruin(step: int, model: nn.Module) -> None:
-        if step == 2 * STEPS:
+        if step == epoch * STEPS:
             model.layer1[0].conv1.weight.data[0] = math.inf
 
-    with pytest.raises(FloatingPointError, match="weights of se_resnet8 went out of range in epoch 2"):
-        train(TINY, data=data, out=tmp_path, on_step=ruin, progress=False)
-    assert len(torch.load(tmp_path / "checkpoint.pt", weights_only=True)["history"]) == 1
-    assert len(read_history(tmp_path)) == 2 and not (tmp_path / "model.safetensors").exists()
+    with pytest.raises(FloatingPointError, match=f"weights of se_resnet8 went out of range in epoch {epoch}"):
+        train(TINY, data=data, out=tmp_path, on_step=ruin, eval_every=eval_every, progress=False)
+    assert len(read_history(tmp_path)) == epoch and not (tmp_path / "model.safetensors").exists()
+    assert (tmp_path / "checkpoint.pt").exists() == (epoch == 2)
 
 
 def test_momentum_is_whole_where_float16_overflows_in_the_first_step(data: ImageData, monkeypatch) -> None:

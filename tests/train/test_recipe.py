@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from dataclasses import asdict, fields, replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import nn
 from training_tools import TINY
 
 from senet_edu.resnet import create_model
+from senet_edu.se import SEBlock
 from senet_edu.train import RECIPES, Recipe, make_optimizer, make_scheduler, read_recipe
 from senet_edu.train.optimizer import one_cycle
 from senet_edu.train.recipe import differences
@@ -138,6 +140,15 @@ def test_weight_decay_leaves_norms_biases_and_gates_alone(attention: str) -> Non
         assert decay[parameter] == (5e-4 if followed_by_norm_or_last else 0.0), name
 
 
+@pytest.mark.parametrize("model", [SEBlock(16), nn.Sequential(nn.Conv2d(3, 16, 3), SEBlock(16))], ids=["alone", "last"])
+@pytest.mark.parametrize("wrapped", [lambda model: model, lambda model: torch.compile(model, backend="eager")])
+def test_gates_of_a_block_alone_or_of_a_wrapped_network_do_not_decay(wrapped: Callable, model: nn.Module) -> None:
+    """Blocks are named as the reader knows them, which is not always a path to a module."""
+    decaying = make_optimizer(wrapped(model), Recipe()).param_groups[0]
+    assert decaying["weight_decay"] == 5e-4
+    assert [p.shape for p in decaying["params"]] == [p.shape for p in model.parameters() if p.ndim == 4]
+
+
 def test_shifts_of_batch_norms_can_have_a_rate_of_their_own() -> None:
     model = create_model("se_resnet8", reduction=4, bias=True)
     groups = make_optimizer(model, Recipe(bn_shift_lr=8.0)).param_groups
@@ -163,6 +174,7 @@ def test_the_rates_are_those_of_pytorchs_scheduler_to_the_last_bit(epochs: int, 
         optimizer.step()
         scheduler.step()
     assert one_cycle(recipe, steps) == rates
+    assert rates[0] == pytest.approx(0.4 / 25)  # also in the tiniest run, which has one step to rise
 
 
 def test_learning_rate_rises_to_the_peak_and_falls_to_zero_on_straight_lines() -> None:

@@ -181,6 +181,22 @@ def test_a_fault_in_a_joint_of_the_loop_is_found(fault, data: ImageData, monkeyp
         compare_with_hand(data, monkeypatch)
 
 
+def test_shifts_of_batch_norms_move_by_their_own_rate(data: ImageData, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the first step, which has no momentum yet, and of what does not decay."""
+    use(torch.float32, monkeypatch)
+    moved = []
+    for times in (1.0, 4.0):
+        step = steps_of(replace(TINY, bn_shift_lr=times), data)
+        before = {name: p.detach().clone() for name, p in step.model.named_parameters()}
+        step.begin(0)
+        step.run()
+        moved.append({name: p.detach() - before[name] for name, p in step.model.named_parameters()})
+    for name, far in moved[1].items():
+        times = 4 if name.endswith(".bias") and name != "fc.bias" else 1
+        torch.testing.assert_close(far, times * moved[0][name], atol=1e-7, rtol=1e-4)
+    assert moved[0]["layer1.0.bn1.bias"].abs().max() > 1e-5
+
+
 # ---- What a GPU could record
 
 

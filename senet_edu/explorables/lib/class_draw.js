@@ -3,7 +3,7 @@ import { series } from "./class_plots.js";
 import { lacking, MOST } from "./class_sets.js";
 import { guessed, instruction, learned, status, verdict } from "./class_words.js";
 import { rich } from "./rich.js";
-import { TRAIN } from "./training.js";
+import { TRAIN } from "./training_controls.js";
 
 /** What came out: shares that are right, of training pictures of the one with SE, and of held ones of both. */
 const outcome = ({ logs, run }) => {

@@ -5,7 +5,7 @@ import { curve } from "./class_plots.js";
 import { button, choice, h, menu } from "./core.js";
 import { makePicture } from "./picture.js";
 import { rich } from "./rich.js";
-import { folded, seedField } from "./training.js";
+import { folded, seedField } from "./training_controls.js";
 
 /** A button that acts while it is held: `act()` at once, then every 150 ms as long as `repeats()`. */
 const held = ({ act, repeats }) => {

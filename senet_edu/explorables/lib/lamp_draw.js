@@ -6,7 +6,7 @@ import { fit, swing } from "./lamp_plots.js";
 import { guessed, instruction, lampInWords, onThisPicture, status, verdict } from "./lamp_words.js";
 import { engine } from "./lamp_worker.js";
 import { rich } from "./rich.js";
-import { TRAIN } from "./training.js";
+import { TRAIN } from "./training_controls.js";
 
 const LAMPS = engine.held(engine.PROBES).map(({ lamp }) => lamp);
 export const flat = (gates) => gates.flat();
@@ -24,7 +24,7 @@ export const paint = (canvas, rgb, light = [1, 1, 1]) => {
 };
 
 /** The error of gray world on a picture under a lamp: divide by the mean. */
-export const grayWorld = (rgb, light) => {
+const grayWorld = (rgb, light) => {
   const sums = [0, 0, 0],
     n = rgb.length / 3;
   rgb.forEach((v, i) => (sums[i % 3] += v * light[i % 3]));

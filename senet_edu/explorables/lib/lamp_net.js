@@ -156,5 +156,5 @@ export function seLamp(
     return net;
   };
 
-  return { SIDE, STEPS, BATCH, RATE, TEST, PROBES, random, picture, paint, held, network };
+  return { SIDE, STEPS, BATCH, TEST, PROBES, random, picture, paint, held, network };
 }

@@ -1,7 +1,7 @@
 /* The elements of the lamp's figure. `on` has what they call; lamp_draw.js fills them. */
 import { button, choice, h } from "./core.js";
 import { faders } from "./lamp_faders.js";
-import { more } from "./lamp_more.js";
+import { more } from "./lamp_options.js";
 import { pad } from "./lamp_pad.js";
 import { photos } from "./lamp_photos.js";
 import { bars, curves, fan } from "./lamp_plots.js";

@@ -1,6 +1,6 @@
 /* The settings of the lamp's figure, closed until wanted. */
 import { choice, h, menu, number, slider } from "./core.js";
-import { folded, seedField } from "./training.js";
+import { folded, seedField } from "./training_controls.js";
 
 const PLACES = [
   ["1,2", "both"],
