@@ -51,8 +51,9 @@
     event.preventDefault();
   });
 
-  // Code can be copied, without the prompts and outputs of a console.
+  // Code can be copied, without the prompts and outputs of a console; on paper it is whole, unless it is long.
   for (const box of all("div.highlight")) {
+    box.classList.toggle("short", box.querySelector("pre").textContent.trim().split("\n").length <= 16);
     if (box.closest(".cell_output")) continue;
     const copy = document.createElement("button");
     copy.className = "copy";

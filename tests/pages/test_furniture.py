@@ -77,3 +77,16 @@ def test_forced_colors_show_where_one_is(chapter: Callable[..., Page]) -> None:
     page.emulate_media(forced_colors="active")
     border = page.locator("#contents [aria-current=page]").evaluate("(e) => getComputedStyle(e).borderLeftWidth")
     assert border == "3px"
+
+
+def test_forced_colors_have_the_theme_of_the_system_and_hide_no_letter(chapter: Callable[..., Page]) -> None:
+    page = chapter(dark=True, forced_colors="active")
+    theme = "document.documentElement.dataset.theme"
+    page.evaluate("localStorage.theme = 'light'")
+    page.reload()
+    assert page.evaluate(theme) == "dark" and not page.get_by_role("button", name="Light or dark").is_visible()
+    page.locator(".katex").first.wait_for()
+    # else a ground is put behind each piece of text, and that of an accent covers the letter below
+    assert page.locator(".katex").first.evaluate("(e) => getComputedStyle(e).forcedColorAdjust") == "none"
+    page.emulate_media(forced_colors="none")
+    page.wait_for_function(f"{theme} === 'light'")  # as the reader chose
