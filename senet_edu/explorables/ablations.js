@@ -321,6 +321,7 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
         { class: "view wide" },
         head,
         h("table", {}, body, h("tfoot", { "aria-hidden": "true" }, h("tr", {}, h("td"), h("td", {}, numbers)))),
+        read,
       ),
       h(
         "div",
@@ -329,7 +330,6 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
         h("div", { class: "view" }, size, cloud),
       ),
     ),
-    read,
   );
   show();
 });

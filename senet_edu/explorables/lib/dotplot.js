@@ -35,10 +35,10 @@ export const axis = (range) => {
           ? mark(low < high && low <= line && high >= line ? "dot open" : "dot", value)
           : mark("off", value, value < line ? "\u25c0" : "\u25b6"),
       ].filter(Boolean),
-    /** The numbers below the plot; where it is narrow, every other one. */
+    /** The numbers below the plot; where it is narrow and they are many, every other one. */
     numbers: (most, format = number) => {
       const { step, values } = ticks(range, most);
-      const kind = (value) => (Math.round(value / step) % 2 ? "between" : "");
+      const kind = (value) => (values.length > 4 && Math.round(value / step) % 2 ? "between" : "");
       return values.map((value) =>
         h("span", { class: kind(value), style: left(value) }, format(value, step < 1 ? 1 : 0)),
       );
