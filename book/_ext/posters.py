@@ -15,7 +15,7 @@ from PIL import Image
 from sphinx.application import Sphinx
 
 POSTERS = Path(__file__).resolve().parents[1] / "assets" / "posters"
-FIGURE = re.compile(r'<se-(?P<name>[a-z]+(?:-[a-z]+)*) role="group" aria-label="(?P<alt>[^"]*)".*?</script>', re.DOTALL)
+FIGURE = re.compile(r'<se-(?P<name>[a-z]+(?:-[a-z]+)*) role="group" .*?</script>', re.DOTALL)
 STYLE = "display: block; height: auto; max-width: 100%"
 
 
@@ -37,7 +37,7 @@ def with_posters(body: str, folder: str) -> str:
             return match[0]
         width, height = measures
         address = f'src="{folder}/{match["name"]}.webp" width="{width}" height="{height}"'
-        return f'{match[0]}<noscript><img {address} style="{STYLE}" alt="{match["alt"]}"></noscript>'
+        return f'{match[0]}<noscript><img {address} style="{STYLE}" alt=""></noscript>'  # the words stand below
 
     return FIGURE.sub(beside, body)
 

@@ -3,17 +3,19 @@
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const { dataset } = document.documentElement;
 
-  // The theme: as the system has it, until the reader chooses. Paper is light.
-  const dark = matchMedia("(prefers-color-scheme: dark)");
+  // The theme: as the system has it, until the reader chooses; in forced colors always. Paper is light.
+  const [dark, forced] = ["(prefers-color-scheme: dark)", "(forced-colors: active)"].map((query) => matchMedia(query));
   const stored = (value) => {
     try {
       if (value) localStorage.theme = value;
       return localStorage.theme;
     } catch {} // a page in a frame may not store anything
   };
-  dark.addEventListener("change", () => {
-    if (!["light", "dark"].includes(stored())) dataset.theme = dark.matches ? "dark" : "light";
-  });
+  const follow = () => {
+    const chosen = !forced.matches && ["light", "dark"].includes(stored());
+    dataset.theme = chosen ? stored() : dark.matches ? "dark" : "light";
+  };
+  for (const media of [dark, forced]) media.addEventListener("change", follow);
   const button = document.querySelector("button.theme");
   button.addEventListener("click", () => {
     dataset.theme = dataset.theme === "dark" ? "light" : "dark";
@@ -49,8 +51,9 @@
     event.preventDefault();
   });
 
-  // Code can be copied, without the prompts and outputs of a console.
+  // Code can be copied, without the prompts and outputs of a console; on paper it is whole, unless it is long.
   for (const box of all("div.highlight")) {
+    box.classList.toggle("short", box.querySelector("pre").textContent.trim().split("\n").length <= 16);
     if (box.closest(".cell_output")) continue;
     const copy = document.createElement("button");
     copy.className = "copy";

@@ -5,6 +5,31 @@ import { choice, clamp, figure, frame, h, number, signed, svg } from "./lib/core
 import plotCss from "./lib/dotplot.css";
 import { axis, ticks } from "./lib/dotplot.js";
 
+/** Names beside their dots: of `dots` [{ x, y, name, must }], the important ones first, each name goes to the first side
+    where it covers no dot and no other name, or is left out; one that `must` be there takes the side with more room.
+    `within` is [left, top, right, bottom]. Returns { x, y, anchor, name } of each. */
+const beside = (dots, [left, top, right, bottom]) => {
+  const meets = (a, b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];
+  const taken = dots.map(({ x, y }) => [x - 5, y - 5, x + 5, y + 5]);
+  return dots.flatMap(({ x, y, name, must }) => {
+    const wide = 7.4 * name.length;
+    const sides = [
+      { x: x + 11, y: y + 4, anchor: "start", box: [x + 8, y - 8, x + 11 + wide, y + 8] },
+      { x: x - 11, y: y + 4, anchor: "end", box: [x - 11 - wide, y - 8, x - 8, y + 8] },
+      { x, y: y - 10, anchor: "middle", box: [x - wide / 2, y - 23, x + wide / 2, y - 7] },
+      { x, y: y + 19, anchor: "middle", box: [x - wide / 2, y + 7, x + wide / 2, y + 23] },
+    ];
+    const free = sides.find(
+      ({ box }) =>
+        box[0] >= left && box[1] >= top && box[2] <= right && box[3] <= bottom && !taken.some((one) => meets(one, box)),
+    );
+    const side = free ?? (must ? sides[x - left > right - x ? 1 : 0] : null);
+    if (!side) return [];
+    taken.push(side.box);
+    return [{ ...side, name }];
+  });
+};
+
 figure("se-ablations", (root, { standard, ours, paper }, self) => {
   const mean = (values) => values.reduce((sum, v) => sum + v, 0) / values.length;
   const known = (values) => values.filter((v) => v != null);
@@ -65,7 +90,7 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
 
   /* Seed by seed: the base on the left, the row on the right, a line for each seed. */
 
-  const W = 240,
+  const W = 300,
     H = 170; // about as many pixels on the page, so that text keeps its size
   const pairs = svg("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", class: "pairs" });
   const cloud = svg("svg", { viewBox: `0 0 ${W} 210`, role: "img", class: "cloud" });
@@ -90,13 +115,13 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
         return svg(
           "g",
           { class: `pair${focus ? " focus" : dim ? " dim" : ""}`, "data-seed": p.i },
-          svg("line", { x1: 76, x2: 190, y1: y(p.from), y2: y(p.to), class: p.to < p.from ? "falls" : "" }),
-          svg("circle", { cx: 76, cy: y(p.from), r: 5, class: "from" }),
-          svg("circle", { cx: 190, cy: y(p.to), r: 5, class: "to" }),
+          svg("line", { x1: 92, x2: 240, y1: y(p.from), y2: y(p.to), class: p.to < p.from ? "falls" : "" }),
+          svg("circle", { cx: 92, cy: y(p.from), r: 5, class: "from" }),
+          svg("circle", { cx: 240, cy: y(p.to), r: 5, class: "to" }),
         );
       }),
-      text(76, 160, "middle", base.key === "plain" ? "no SE" : "standard SE"),
-      text(190, 160, "middle", row === base ? "itself" : "this variant"),
+      text(92, 160, "middle", base.key === "plain" ? "no SE" : "standard SE"),
+      text(240, 160, "middle", row === base ? "itself" : "this variant"),
     );
     pairs.setAttribute(
       "aria-label",
@@ -116,14 +141,15 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
     const [low, high] = range.map((v) => middle + v);
     const own = known(row.accuracy);
     const [x0, x1] = [Math.min(...xs), Math.max(...xs)];
-    const x = (v) => 54 + (164 * (v - x0)) / (x1 - x0 || 1);
-    const y = (v) => clamp(156 - (148 * (v - low)) / (high - low), 6, 160);
+    const x = (v) => 62 + ((W - 92) * (v - x0)) / (x1 - x0 || 1);
+    const y = (v) => clamp(156 - (132 * (v - low)) / (high - low), 24, 160);
     const { step, values: marks } = ticks([low, high], 4);
     const mega = x1 >= 1e6;
     const { step: xstep, values: xticks } = ticks([x0 / (mega ? 1e6 : 1e3), x1 / (mega ? 1e6 : 1e3)], 3.5);
+    const accuracy = (d) => (seed == null || d.r.accuracy[seed] == null ? d.y : d.r.accuracy[seed]);
     const mark = (d) => {
       const chosen = d.r === row;
-      const value = seed == null || d.r.accuracy[seed] == null ? d.y : d.r.accuracy[seed];
+      const value = accuracy(d);
       const out = value < low || value > high;
       const kind = d.r === base ? "base" : d.r.group.startsWith("no SE") ? "plain" : "";
       return svg("circle", {
@@ -136,6 +162,11 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
       });
     };
     const order = [...dots].sort((a, b) => (a.r === row) - (b.r === row));
+    // Names: of the chosen row and of the base, and then, where there is room, of those that stand out.
+    const rank = (d) => (d.r === row ? 2 : d.r === base ? 1 : Math.abs(accuracy(d) - middle) / 1e3);
+    const names = [...dots]
+      .sort((a, b) => rank(b) - rank(a))
+      .map((d) => ({ x: x(d.x), y: y(accuracy(d)), name: d.r.mark, must: rank(d) >= 1 }));
     cloud.replaceChildren(
       ...marks.flatMap((v) => [
         svg("line", { x1: 42, x2: W - 4, y1: y(v), y2: y(v), class: "rule" }),
@@ -143,7 +174,7 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
       ]),
       ...xticks.map((v) => text(x(v * (mega ? 1e6 : 1e3)), 180, "middle", number(v, xstep < 1 ? 1 : 0))),
       text(
-        136,
+        (62 + W - 30) / 2,
         201,
         "middle",
         `${key === "parameters" ? "parameters" : "multiply-adds"}, ${mega ? "millions" : "thousands"}`,
@@ -154,6 +185,13 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
             .map((v) => svg("circle", { cx: x(row[key]), cy: y(v), r: 2.5, class: "own" }))
         : []),
       ...order.map(mark),
+      ...beside(names, [42, 0, W, 168]).map((n) =>
+        svg(
+          "text",
+          { x: n.x, y: n.y, "text-anchor": n.anchor, class: `name${n.name === row.mark ? " chosen" : ""}` },
+          n.name,
+        ),
+      ),
     );
     cloud.setAttribute(
       "aria-label",
@@ -283,6 +321,7 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
         { class: "view wide" },
         head,
         h("table", {}, body, h("tfoot", { "aria-hidden": "true" }, h("tr", {}, h("td"), h("td", {}, numbers)))),
+        read,
       ),
       h(
         "div",
@@ -291,7 +330,6 @@ figure("se-ablations", (root, { standard, ours, paper }, self) => {
         h("div", { class: "view" }, size, cloud),
       ),
     ),
-    read,
   );
   show();
 });

@@ -32,6 +32,19 @@ SHORT_NAMES = {
     "wide": "no SE, but wider: as many weights",
 }
 """The rows that the chapter's questions are about, as a reader may call them who has not seen the table yet."""
+MARKS = {
+    "constant": "constant",
+    "frozen": "frozen",
+    "wide": "wider",
+    "random_flip": "coin flips",
+    "ema": "average",
+}
+"""What is written beside a dot, where the beginning of the row's title does not say it."""
+
+
+def mark(title: str) -> str:
+    """The beginning of a row's title, short enough to stand beside a dot."""
+    return title.partition(",")[0].partition(" (")[0]
 
 
 def measured(runs: Sequence[dict[str, Any]]) -> list[str]:
@@ -72,6 +85,7 @@ class Ablations(Explorable):
                 "key": name,
                 "group": GROUPS[ROWS[name].group],
                 "title": ROWS[name].title,
+                "mark": MARKS.get(name, mark(ROWS[name].title)),
                 "accuracy": [round(100 * found[seed], 2) if seed in found else None for seed in seeds],
                 "parameters": one["parameters"],
                 "operations": one["multiply_adds"],
@@ -83,6 +97,7 @@ class Ablations(Explorable):
                 "key": "plain" if each is PAPER_PLAIN else STANDARD if each is PAPER_STANDARD else f"paper{i}",
                 "group": GROUPS[each.group],
                 "title": each.title,
+                "mark": mark(each.title),
                 "accuracy": [round(100 - each.error, 2)],
                 "parameters": each.parameters and round(1e6 * each.parameters),
                 "table": each.table,

@@ -86,7 +86,7 @@ def center(locator) -> float:
 
 def test_dots_stand_where_the_axis_says(figure_page, runs):
     page = figure_page(Ablations(runs).element())
-    ticks = page.locator("se-ablations .axis-marks span").all()
+    ticks = page.locator("se-ablations .axis-marks span:visible").all()
     (a, first), (b, last) = ((number(tick.inner_text()), center(tick)) for tick in (ticks[0], ticks[-1]))
     near = 2 * (b - a) / (last - first)  # two pixels
     for row in ("se_r8", "wide"):
@@ -113,7 +113,7 @@ def test_a_row_by_mouse_and_by_keyboard_is_the_same_everywhere(figure_page, axe,
     pairs = page.locator("se-ablations svg.pairs").get_attribute("aria-label").split(", ")
     wanted = zip(column(runs, "plain"), column(runs, "eca"))
     assert pairs == [f"seed {seed}: {a:.2f} to {b:.2f} %" for seed, (a, b) in enumerate(wanted)]
-    assert page.locator("se-ablations .cloud .chosen").get_attribute("data-row") == "eca"
+    assert page.locator("se-ablations .cloud .mark.chosen").get_attribute("data-row") == "eca"
 
     page.locator(TABLE).focus()
     page.keyboard.press("Home")
@@ -259,3 +259,34 @@ def test_it_is_said_what_was_trained(runs):
 @pytest.mark.parametrize("figure", [Ablations, Prediction])
 def test_html_is_the_same_each_time(runs, figure):
     assert figure(runs).element() == figure(runs).element()
+
+
+NAMES = """() => {
+  const root = document.querySelector("se-ablations").shadowRoot;
+  const box = (e) => (({ left, top, right, bottom }) => [left, top, right, bottom])(e.getBoundingClientRect());
+  const names = [...root.querySelectorAll(".cloud .name")];
+  const { left, right } = root.querySelector(".cloud").getBoundingClientRect();
+  const meets = ([a, b, c, d], [e, f, g, h]) => a < g - 1 && e < c - 1 && b < h - 1 && f < d - 1;
+  return {
+    names: names.map((name) => name.textContent),
+    chosen: names.filter((name) => name.matches(".chosen")).map((name) => name.textContent),
+    meet: names.flatMap((one, i) => names.slice(i + 1)
+      .filter((other) => meets(box(one), box(other))).map((other) => `${one.textContent}, ${other.textContent}`)),
+    out: names.filter((name) => box(name)[0] < left - 1 || box(name)[2] > right + 1).map((name) => name.textContent),
+  };
+}"""
+
+
+@pytest.mark.parametrize("width", [1008, 360])
+def test_dots_of_size_and_accuracy_have_names_that_do_not_meet(figure_page, runs, width):
+    page = figure_page(Ablations(runs).element(), width=width)
+    drawn(page)
+    found = page.evaluate(NAMES)
+    assert {"no SE", "r = 4"} <= set(found["names"]) and len(found["names"]) >= 5
+    assert found["chosen"] == ["r = 4"] and found["meet"] == found["out"] == []
+    page.locator(f"{TABLE} [data-row=frozen]").click()
+    found = page.evaluate(NAMES)
+    assert found["chosen"] == ["frozen"] and "no SE" in found["names"] and found["meet"] == found["out"] == []
+    choose(page, "Runs", "the paper's")
+    found = page.evaluate(NAMES)
+    assert {"no SE", "ReLU"} <= set(found["names"]) and found["meet"] == found["out"] == []

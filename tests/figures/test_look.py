@@ -72,8 +72,41 @@ def test_in_forced_colors_what_is_chosen_can_be_seen(figure_page: Callable, axe:
     assert set(page.evaluate(kept, f"se-{name}")) <= {"none"}
 
 
-CONTROLS = """(tag) => [...document.querySelector(tag).shadowRoot.querySelectorAll("button, select, input[type=range]")]
-  .filter((one) => one.checkVisibility()).map((one) => one.outerHTML.slice(0, 140))"""
+# Marks without text, by their number: those with a ground of their own, and those that have nothing but that ground.
+MARKS = """(tag) => {
+  const host = document.querySelector(tag);
+  const ground = getComputedStyle(host).backgroundColor;
+  const seen = ({ backgroundColor: color }) => ![ground, "rgba(0, 0, 0, 0)"].includes(color);
+  const marks = [...host.shadowRoot.querySelectorAll("i, .bar, .track, .way")];
+  return marks.map((one) => {
+    const style = getComputedStyle(one);
+    return one.checkVisibility() && !one.textContent && (seen(style) || parseFloat(style.borderTopWidth) > 0 ||
+      parseFloat(style.borderLeftWidth) > 0 || style.backgroundImage !== "none") ? one.outerHTML.slice(0, 140) : null;
+  });
+}"""
+
+
+@every_figure
+def test_in_forced_colors_no_mark_is_lost_whatever_the_theme(figure_page: Callable, name: str) -> None:
+    page = figure_page(shown(name))
+    drawn(page)
+    before = page.evaluate(MARKS, f"se-{name}")
+    for scheme in ("light", "dark"):  # the system's; the page's theme stays light
+        page.emulate_media(forced_colors="active", color_scheme=scheme)
+        drawn(page)
+        after = page.evaluate(MARKS, f"se-{name}")
+        assert [mark for mark, still in zip(before, after, strict=True) if mark and not still] == []
+        tokens = "e => ['--ink', '--card'].map((token) => getComputedStyle(e).getPropertyValue(token))"
+        assert page.locator(f"se-{name}").first.evaluate(tokens) == ["CanvasText", "Canvas"]
+
+
+CONTROLS = """(tag) => {
+  const choices = /guess|verdict/.test(tag) ? "" : ", .options"; // of a question they are its answers
+  const root = document.querySelector(tag).shadowRoot;
+  return [...root.querySelectorAll(`button:not(:has(canvas)), select, input[type=range]${choices}`)]
+    .filter((one) => one.checkVisibility() && getComputedStyle(one).borderTopColor !== "rgba(0, 0, 0, 0)")
+    .map((one) => one.outerHTML.slice(0, 140));
+}"""
 
 
 @every_figure

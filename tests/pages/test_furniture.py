@@ -77,3 +77,24 @@ def test_forced_colors_show_where_one_is(chapter: Callable[..., Page]) -> None:
     page.emulate_media(forced_colors="active")
     border = page.locator("#contents [aria-current=page]").evaluate("(e) => getComputedStyle(e).borderLeftWidth")
     assert border == "3px"
+
+
+def test_forced_colors_have_the_theme_of_the_system_and_hide_no_letter(chapter: Callable[..., Page]) -> None:
+    page = chapter()  # the reader chose light
+    theme = "document.documentElement.dataset.theme"
+    page.emulate_media(forced_colors="active", color_scheme="dark")
+    page.wait_for_function(f"{theme} === 'dark'")
+    page.reload()
+    assert page.evaluate(theme) == "dark" and not page.get_by_role("button", name="Light or dark").is_visible()
+    page.locator(".katex").first.wait_for()
+    # else a ground is put behind each piece of text, and that of an accent covers the letter below
+    assert page.locator(".katex").first.evaluate("(e) => getComputedStyle(e).forcedColorAdjust") == "none"
+    page.emulate_media(forced_colors="none", color_scheme="dark")
+    page.wait_for_function(f"{theme} === 'light'")
+
+
+def test_no_line_of_prose_from_a_cell_is_wider_than_the_text(site: Path, page_factory: Callable[..., Page]) -> None:
+    page = page_factory(1440, 800)
+    page.goto((site / "01_why_channels.html").as_uri())
+    widths = "(all) => all.map((one) => one.getBoundingClientRect().width)"
+    assert max(page.locator(".cell_output > :is(p, ul, ol)").evaluate_all(widths)) <= 640

@@ -35,10 +35,13 @@ export const axis = (range) => {
           ? mark(low < high && low <= line && high >= line ? "dot open" : "dot", value)
           : mark("off", value, value < line ? "\u25c0" : "\u25b6"),
       ].filter(Boolean),
-    /** The numbers below the plot. */
+    /** The numbers below the plot; where it is narrow and they are many, every other one. */
     numbers: (most, format = number) => {
       const { step, values } = ticks(range, most);
-      return values.map((value) => h("span", { style: left(value) }, format(value, step < 1 ? 1 : 0)));
+      const kind = (value) => (values.length > 4 && Math.round(value / step) % 2 ? "between" : "");
+      return values.map((value) =>
+        h("span", { class: kind(value), style: left(value) }, format(value, step < 1 ? 1 : 0)),
+      );
     },
   };
 };
