@@ -30,6 +30,7 @@ HOLDS = {
         "errors of every part and every relative of SE on the lamp, 20 seeds, with gates frozen and swapped",
         (
             "01_why_channels",
+            "02_squeeze",
             "06_learning_to_gate",
             "07_does_it_help",
             "09_are_gates_explanations",
