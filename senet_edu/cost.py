@@ -75,7 +75,7 @@ def _pairs(stages: object) -> Iterable[tuple[int, int]]:
     try:
         pairs = [(blocks, channels) for blocks, channels in stages]  # type: ignore[attr-defined]
     except (TypeError, ValueError):
-        raise ValueError(f"stages must be pairs (blocks, channels), got {stages!r}") from None
+        raise ValueError(f"stages must be pairs (blocks, channels), got {checks.shown(stages)}") from None
     return [
         (checks.whole("stages: blocks", b, least=0), checks.whole("stages: channels", c, least=1)) for b, c in pairs
     ]
@@ -153,7 +153,7 @@ def check_size(input_size: object) -> tuple[int, ...]:
             return size
     except (TypeError, ValueError):
         pass
-    raise ValueError(f"input_size must be (channels, height, width), each at least 1; got {input_size!r}")
+    raise ValueError(f"input_size must be (channels, height, width), each at least 1; got {checks.shown(input_size)}")
 
 
 def cost_by_stage(model: nn.Module, input_size: Sequence[int], *, elementwise: bool = False) -> list[Cost]:
@@ -217,9 +217,9 @@ def measure_latency(models: Mapping[str, nn.Module], x: Tensor, repeats: int = 2
     """
     checks.whole("repeats", repeats, least=1)
     if not isinstance(models, Mapping) or not all(isinstance(model, nn.Module) for model in models.values()):
-        raise ValueError(f"models must be a dictionary of modules, got {models!r}")
+        raise ValueError(f"models must be a dictionary of modules, got {checks.shown(models)}")
     if not isinstance(x, Tensor):
-        raise ValueError(f"x must be a tensor, got {x!r}")
+        raise ValueError(f"x must be a tensor, got {checks.shown(x)}")
     cuda = x.device.type == "cuda"
     times: dict[str, list[float]] = {name: [] for name in models}
     peaks: dict[str, int | None] = dict.fromkeys(models)

@@ -109,7 +109,7 @@ def fold_gates(
 def _constants(gates: Mapping[str, Tensor], recorded: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The given constants as tensors `(C,)`, in the data type of the gates."""
     if not isinstance(gates, Mapping):
-        raise ValueError(f"gates must be a dictionary from a block's name to its constants, got {gates!r}")
+        raise ValueError(f"gates must be a dictionary from a block's name to its constants, got {checks.shown(gates)}")
     found = {}
     for name, value in gates.items():
         if name not in recorded:
@@ -117,7 +117,7 @@ def _constants(gates: Mapping[str, Tensor], recorded: Mapping[str, Tensor]) -> d
         s = recorded[name]
         found[name] = checks.tensor(f"gates[{name!r}]", value, (s.shape[1],)).to(s)
         if not found[name].isfinite().all():
-            raise ValueError(f"gates[{name!r}] must be finite, got {value!r}")
+            raise ValueError(f"gates[{name!r}] must be finite, got {checks.shown(value)}")
     return found
 
 

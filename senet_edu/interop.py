@@ -240,7 +240,7 @@ def _from_blobs(params: Mapping[str, Any]) -> dict[str, Tensor]:
     """
     tensors: dict[str, Tensor] = {}
     if not isinstance(params, Mapping) or not params:
-        raise ValueError(f"state_dict must be Caffe's layers, name to arrays, got {params!r}")
+        raise ValueError(f"state_dict must be Caffe's layers, name to arrays, got {checks.shown(params)}")
     for layer, blobs in params.items():
         try:
             arrays = [torch.as_tensor(blob) for blob in blobs]
@@ -366,7 +366,7 @@ def compare_layers(model: nn.Module, other: nn.Module, x: Any) -> dict[str, floa
 
 
 def _shapes(inputs: Iterable[Any]) -> str:
-    return ", ".join(str(tuple(x.shape)) if isinstance(x, Tensor) else repr(x) for x in inputs)
+    return ", ".join(str(tuple(x.shape)) if isinstance(x, Tensor) else checks.shown(x) for x in inputs)
 
 
 class _WithGates(nn.Module):
@@ -391,7 +391,7 @@ class _WithGates(nn.Module):
         for name, outputs in seen.items():
             if len(outputs) != 1:
                 raise ValueError(f"the model calls its block {name!r} {len(outputs)} times; its gates need one call")
-        gates = [seen[name][0] if block.known else seen[name][0].flatten(1) for name, block in self.blocks]
+        gates = [block.gates(seen[name][0]) for name, block in self.blocks]
         return logits, *gates
 
 

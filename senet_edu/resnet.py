@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack, get_type_hin
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from senet_edu.checks import choice, flag, number, whole
+from senet_edu.checks import choice, flag, number, shown, whole
 from senet_edu.relatives import make_attention
 
 STEMS = ("imagenet", "deep", "cifar")
@@ -36,7 +36,7 @@ MakeSE = Callable[[int], nn.Module]
 def _widths(name: str, values: object) -> tuple[int, ...]:
     """Whole numbers, one at least."""
     if not isinstance(values, Sequence) or isinstance(values, str) or not values:
-        raise ValueError(f"{name} must be one or more whole numbers, got {values!r}")
+        raise ValueError(f"{name} must be one or more whole numbers, got {shown(values)}")
     return tuple(whole(name, value, least=1) for value in values)
 
 
@@ -156,7 +156,7 @@ class Bottleneck(ResidualBlock):
         groups = whole("groups", groups, least=1)
         width = int(planes * whole("base_width", base_width, least=1) / 64) * groups
         if width < 1:
-            raise ValueError(f"base_width must leave a channel of {planes} planes, got {base_width!r}")
+            raise ValueError(f"base_width must leave a channel of {planes} planes, got {shown(base_width)}")
         outplanes = planes * self.expansion
         narrow = width // self.narrowing
         stride1, stride2 = (stride, 1) if stride_in == "1x1" else (1, stride)
@@ -241,14 +241,14 @@ class ResNet(nn.Module):
         flag("zero_init_residual", zero_init_residual)
         planes = _widths("planes", planes)
         if len(planes) != len(_widths("depths", depths)):
-            raise ValueError(f"planes must have a width for each of {len(depths)} stages, got {planes!r}")
+            raise ValueError(f"planes must have a width for each of {len(depths)} stages, got {shown(planes)}")
         if placement != "none" and make_se is None:
             raise ValueError(f"placement={placement!r} needs make_se; use an SE builder such as se_resnet50")
         if placement == "none" and stages is not None:
-            raise ValueError(f"stages={stages!r} chooses among SE blocks, but placement='none' has none")
+            raise ValueError(f"stages={shown(stages)} chooses among SE blocks, but placement='none' has none")
         all_stages = range(1, len(depths) + 1)
         if stages is not None and (not isinstance(stages, Collection) or not set(stages) <= set(all_stages)):
-            raise ValueError(f"stages must be among {list(all_stages)}, got {stages!r}")
+            raise ValueError(f"stages must be among {list(all_stages)}, got {shown(stages)}")
         options = {"stride_in": stride_in, "groups": groups, "base_width": base_width, "make_se": make_se}
 
         self.stage_names = [f"layer{i}" for i in all_stages]
@@ -392,7 +392,7 @@ class SEBuilder(Protocol):
 def list_models(pattern: str = "*") -> list[str]:
     """Names that `create_model` knows, all or those that match a pattern with shell wildcards: `"se_*"`."""
     if not isinstance(pattern, str):
-        raise ValueError(f"pattern must be text such as 'se_*', got {pattern!r}")
+        raise ValueError(f"pattern must be text such as 'se_*', got {shown(pattern)}")
     return [name for name in _BUILDERS if fnmatchcase(name, pattern)]
 
 
@@ -406,7 +406,7 @@ def create_model(name: str, **options: Unpack[SEOptions]) -> ResNet:
     if name not in list_models():
         near = difflib.get_close_matches(str(name), _BUILDERS, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(_BUILDERS)}"
-        raise ValueError(f"name {name!r} is not a model: {hint}")
+        raise ValueError(f"name {shown(name)} is not a model: {hint}")
     return _BUILDERS[name](**options)
 
 
