@@ -8,7 +8,8 @@
         model(x)  # as if those SE blocks were not there
 
 An SE block is found by what it does, not by its name or class. On random maps a candidate must return its input times
-s, one number a channel, where s is what one of its submodules puts out: its gate. So this works with the networks of
+s, one number a channel, where s is what one of its submodules puts out: its gate. Where `forward` calls the sigmoid as
+a function, `torch.sigmoid(self.fc2(z))`, the gate is the layer before it. So this works with the networks of
 torchvision, timm, pytorchcv, transformers and others as with those of this package, and takes neither a
 mixture-of-experts router nor a spatial gating unit for an SE block. Blocks of this package, and of any class with an
 attribute `gate_name`, are known without a trial.
@@ -23,6 +24,9 @@ around an override sees what the network computed itself.
 A context belongs to the thread that opened it: other threads that run the same model meanwhile are neither recorded nor
 overridden. It belongs to the model, not to copies made of it. A forward pass that activation checkpointing repeats in
 the backward pass is recorded once; an override must still be open then.
+
+`DistributedDataParallel` wants a gradient for every weight, and a block whose gates are overridden by constants has
+none: train such a network with `find_unused_parameters=True`.
 
 Code from `torch.compile` may ignore hooks that came later, so compiled code of this process runs eagerly while a
 context is open. Compile first and then open the context, outside of compiled functions. What a tool has turned into a
@@ -147,13 +151,14 @@ def override_gates(model: nn.Module, overrides: Mapping[str, Override], *, examp
             a function from the computed gates s `(N, C)` to new ones (of a shape that broadcasts to `(N, C)`). They
             are taken to the data type and device of s; gradients flow through them. A name may have shell wildcards,
             which here reach over dots: `"layer1.*"` means every block in `layer1`. A block's own name goes before a
-            pattern, a later pattern before an earlier one.
+            pattern, a later pattern before an earlier one. Where `forward` calls the sigmoid as a function, what goes
+            into it is set: new gates are from 0 to 1, and at 0 and 1 no gradient flows through them.
         example: see `find_gates`.
 
     Raises:
         ValueError: the model has no SE block; a name is not that of a block, a pattern fits none; a value is none of
-            the above or not finite; and, in the forward pass, new gates that are no numbers or do not broadcast to
-            `(N, C)`.
+            the above or not finite; and, in the forward pass, new gates that are no numbers, do not broadcast to
+            `(N, C)`, or are not from 0 to 1 where the sigmoid is a function.
     """
     blocks = _some_blocks(model, example)
     chosen = _chosen(overrides, list(blocks))
@@ -183,6 +188,8 @@ def override_gates(model: nn.Module, overrides: Mapping[str, Override], *, examp
 
 def find_gates(model: nn.Module, *, example: Any = None) -> dict[str, nn.Module]:
     """The submodule of every SE block that puts out its gates, by the block's name, in the order of the modules.
+
+    Where `forward` calls the sigmoid as a function, that is the layer before it; `find_blocks` says so.
 
     These are the blocks that are *registered*, called or not; empty where there is none. `record_gates` has those that
     the forward pass calls.
@@ -332,9 +339,9 @@ def _some_blocks(model: nn.Module, example: Any) -> dict[str, Block]:
     blocks, unreachable = _search(model, example)
     if not blocks and unreachable:
         raise ValueError(
-            f"model {type(model).__name__} has no SE block whose gates can be reached: {', '.join(unreachable)} "
-            "scales its channels, but by numbers that no submodule puts out. Let one do so, as in "
-            "self.gate = nn.Sigmoid() and s = self.gate(…)"
+            f"model {type(model).__name__} has no SE block whose gates can be reached: {shown(unreachable)} scale "
+            "their channels, but by numbers that no submodule puts out. Let one do so: self.gate = nn.Sigmoid() in "
+            "__init__, and s = self.gate(…) in forward"
         )
     if not blocks:
         kind = type(model).__name__

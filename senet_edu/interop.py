@@ -48,6 +48,7 @@ from torch import Tensor, nn
 
 from senet_edu import checks
 from senet_edu.cost import check_size
+from senet_edu.extras import extra
 from senet_edu.gates import Block, call, find_blocks, hooked
 from senet_edu.modes import evaluating
 
@@ -447,16 +448,17 @@ def export_onnx(
             except (RuntimeError, TypeError, IndexError) as error:
                 shapes = _shapes(x[0] for x in inputs)
                 raise ValueError(f"{said}={shapes} does not suit {type(model).__name__}: {error}") from error
-        torch.onnx.export(
-            wrapped,
-            inputs,
-            str(path),
-            input_names=["images", *(f"input{i}" for i in range(1, len(inputs)))],
-            output_names=names,
-            dynamic_shapes={"inputs": sizes},
-            opset_version=opset_version,
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
+        with extra("onnx"):
+            torch.onnx.export(
+                wrapped,
+                inputs,
+                str(path),
+                input_names=["images", *(f"input{i}" for i in range(1, len(inputs)))],
+                output_names=names,
+                dynamic_shapes={"inputs": sizes},
+                opset_version=opset_version,
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
     return names

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from senet_edu import checks
 from senet_edu.checks import choice, shown, whole
+from senet_edu.extras import extra
 from senet_edu.gates import call, hooked, plain_names
 from senet_edu.modes import evaluating
 from senet_edu.relatives import make_attention
@@ -347,7 +348,8 @@ def se_inception_v3(*, reduction: int = 16, bias: bool = False, min_hidden: int 
     Raises:
         ImportError: torchvision is not installed; it comes with the extra `book`.
     """
-    from torchvision.models import inception_v3
+    with extra("book"):
+        from torchvision.models import inception_v3
 
     if options.get("weights") is None:
         options.setdefault("init_weights", True)

@@ -23,8 +23,15 @@ class Function(NamedTuple):
     undo: Callable[[Tensor], Tensor]
 
 
+def _logit(s: Tensor) -> Tensor:
+    """Infinite for 0 and 1, which the sigmoid gives back; no gradient there, where that of `torch.logit` is nan."""
+    end = torch.full_like(s, float("inf")).where(s > 0.5, -float("inf"))
+    within = (s > 0) & (s < 1)
+    return torch.where(within, torch.where(within, s, 0.5).logit(), end)
+
+
 FUNCTIONS = {
-    "sigmoid": Function(torch.sigmoid, torch.logit),  # 0 and 1 become infinite, and come back
+    "sigmoid": Function(torch.sigmoid, _logit),
     "hardsigmoid": Function(F.hardsigmoid, lambda s: 6 * s - 3),
 }
 """What a block may call in its own `forward` on the output of its last layer."""

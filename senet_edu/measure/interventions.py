@@ -22,7 +22,6 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Generator, Tensor, nn
-from tqdm.auto import tqdm
 
 from senet_edu import store, zoo
 from senet_edu.analysis import (
@@ -37,7 +36,11 @@ from senet_edu.analysis import (
     toward_donor,
 )
 from senet_edu.data import ImageData, load_cifar10
+from senet_edu.extras import extra
 from senet_edu.zoo import load_pretrained
+
+with extra("train"):
+    from tqdm.auto import tqdm
 
 HOLDS = {
     "results/interventions.json": store.Holding(

@@ -39,6 +39,7 @@ from torch.utils.data import DataLoader, Dataset
 from senet_edu import store
 from senet_edu.cost import multiply_adds
 from senet_edu.data import CLASSES, MEAN, STD, ImageData
+from senet_edu.extras import extra
 from senet_edu.machine import precision
 from senet_edu.resnet import create_model
 from senet_edu.train import RECIPES, Recipe, Run, train
@@ -55,7 +56,8 @@ class Images(Dataset):
     """What torchvision's CIFAR10 is to a DataLoader: arrays in memory, turned into a PIL image one by one."""
 
     def __init__(self, images: torch.Tensor, labels: torch.Tensor) -> None:
-        from torchvision import transforms  # slow to import, and nothing else here needs it
+        with extra("book"):
+            from torchvision import transforms  # slow to import, and nothing else here needs it
 
         self.images, self.labels = images.permute(0, 2, 3, 1).numpy(), labels.tolist()
         self.transform = transforms.Compose(

@@ -18,13 +18,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from senet_edu import store, zoo
 from senet_edu.data import load_cifar10, normalize
+from senet_edu.extras import extra
 from senet_edu.modes import evaluating
 from senet_edu.se import SEBlock
 from senet_edu.zoo import load_pretrained
+
+with extra("train"):
+    from tqdm.auto import tqdm
 
 HOLDS = {
     "results/squeeze.json": store.Holding(
