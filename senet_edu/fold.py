@@ -76,7 +76,7 @@ def fold_gates(
         ValueError: the model has no SE block; gates names another, or holds what is no constant of its channels; spread
             is no number from 0 on; x holds nothing. Nothing is changed then.
     """
-    if spread != float("inf"):
+    if not (isinstance(spread, float) and spread == float("inf")):
         checks.number("spread", spread, least=0)
     blocks = find_blocks(model, example=checks.inputs("x", x))
     with evaluating(model), torch.no_grad():

@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 from inspect import Parameter
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack, get_type_hints
 
 import torch.nn.functional as F
@@ -247,7 +248,8 @@ class ResNet(nn.Module):
         if placement == "none" and stages is not None:
             raise ValueError(f"stages={shown(stages)} chooses among SE blocks, but placement='none' has none")
         all_stages = range(1, len(depths) + 1)
-        if stages is not None and (not isinstance(stages, Collection) or not set(stages) <= set(all_stages)):
+        chosen = list(stages) if isinstance(stages, Collection) else [stages]
+        if stages is not None and not all(isinstance(i, Integral) and i in all_stages for i in chosen):
             raise ValueError(f"stages must be among {list(all_stages)}, got {shown(stages)}")
         options = {"stride_in": stride_in, "groups": groups, "base_width": base_width, "make_se": make_se}
 
@@ -403,7 +405,7 @@ def create_model(name: str, **options: Unpack[SEOptions]) -> ResNet:
         ValueError: there is no such network; the message has the nearest names.
         TypeError: the builder has no such option; the message has the nearest one.
     """
-    if name not in list_models():
+    if not isinstance(name, str) or name not in _BUILDERS:
         near = difflib.get_close_matches(str(name), _BUILDERS, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(_BUILDERS)}"
         raise ValueError(f"name {shown(name)} is not a model: {hint}")

@@ -196,11 +196,12 @@ def _matching(model: nn.Module, target: Target) -> dict[str, nn.Module]:
         names.setdefault(module, []).append(path)
     chosen = {}
     for module, aliases in names.items():
-        shown = plain[aliases[0]]
         if aliases == [""] or not _hits(target, module, [plain[path] for path in aliases]):
             continue
         if isinstance(module, WithSE) or aliases[0].endswith(".body") and _parent_has_se(model, aliases[0]):
-            raise ValueError(f"after={shown(target)}: {shown.removesuffix('.body')!r} already has an SE block")
+            raise ValueError(
+                f"after={shown(target)}: {plain[aliases[0]].removesuffix('.body')!r} already has an SE block"
+            )
         if len(aliases) > 1:
             raise ValueError(f"after={shown(target)}: one module stands under several names, {', '.join(aliases)}")
         chosen[aliases[0]] = module
