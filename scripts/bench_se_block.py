@@ -28,6 +28,7 @@ import torchvision
 from torch import Tensor, nn
 
 from senet_edu import SEBlock
+from senet_edu.commandline import positive
 
 SHAPES = [(64, 64, 32, 32), (16, 256, 56, 56), (16, 512, 28, 28), (64, 2048, 7, 7)]
 FORMATS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
@@ -113,13 +114,6 @@ def time_case(
 def summary(values: list[float]) -> tuple[float, float]:
     """The tenth percentile and the median."""
     return sorted(values)[len(values) // 10], statistics.median(values)
-
-
-def positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
-    return number
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
 from senet_edu import checks
-from senet_edu.gates import Block, call, find_blocks, hooked, override_gates, plain_names, record_gates
+from senet_edu.gates import Block, call, find_blocks, hooked, override_gates, plain_names, record_gates, suiting
 from senet_edu.modes import evaluating
 from senet_edu.surgery import WithSE
 
@@ -74,13 +74,15 @@ def fold_gates(
 
     Raises:
         ValueError: the model has no SE block; gates names another, or holds what is no constant of its channels; spread
-            is no number from 0 on; x holds nothing. Nothing is changed then.
+            is no number from 0 on; x holds nothing or does not suit the model. Nothing is changed then.
     """
     if not (isinstance(spread, float) and spread == float("inf")):
         checks.number("spread", spread, least=0)
-    blocks = find_blocks(model, example=checks.inputs("x", x))
+    checks.inputs("x", x)
+    with suiting("x", x, model):
+        blocks = find_blocks(model, example=x)
     with evaluating(model), torch.no_grad():
-        with record_gates(model) as recorded:
+        with record_gates(model) as recorded, suiting("x", x, model):
             before = _answer(model, x)
         if not all(map(len, recorded.values())):
             raise ValueError("x must hold at least one sample")

@@ -38,6 +38,7 @@ from __future__ import annotations
 import sys
 import threading
 import weakref
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatchcase
@@ -83,7 +84,10 @@ class Block(NamedTuple):
 
 
 class Gates(Mapping[str, Tensor]):
-    """What `record_gates` yields: a read-only dictionary from the name of a block to its gates `(N, C)`."""
+    """What `record_gates` yields: a read-only dictionary from the name of a block to its gates `(N, C)`.
+
+    Copied or saved, it is an ordinary one.
+    """
 
     def __init__(self) -> None:
         self._parts: dict[str, list[Tensor]] = {}
@@ -103,6 +107,9 @@ class Gates(Mapping[str, Tensor]):
 
     def __len__(self) -> int:
         return len(self._parts)
+
+    def __reduce__(self) -> tuple:
+        return OrderedDict, (), None, None, iter(self.items())  # which `torch.load` reads without trust
 
     def __repr__(self) -> str:
         return f"Gates({', '.join(f'{name}: {tuple(s.shape)}' for name, s in self.items())})"
@@ -157,7 +164,7 @@ def override_gates(model: nn.Module, overrides: Mapping[str, Override], *, examp
 
     Raises:
         ValueError: the model has no SE block; a name is not that of a block, a pattern fits none; a value is none of
-            the above or not finite; and, in the forward pass, new gates that are no numbers, do not broadcast to
+            the above or not finite; and, in the forward pass, new gates that are no finite numbers, do not broadcast to
             `(N, C)`, or are not from 0 to 1 where the sigmoid is a function.
     """
     blocks = _some_blocks(model, example)
@@ -170,6 +177,8 @@ def override_gates(model: nn.Module, overrides: Mapping[str, Override], *, examp
             new = torch.as_tensor(new, dtype=s.dtype, device=s.device)
         except (TypeError, ValueError, RuntimeError):
             raise ValueError(f"overrides[{name!r}] must return a tensor or numbers, got {shown(new)}") from None
+        if callable(value) and s.device.type == "cpu" and s.isfinite().all() and not new.isfinite().all():
+            raise ValueError(f"overrides[{name!r}] must return finite gates, got nan or infinite ones")
         try:
             new = new.expand_as(s)
         except RuntimeError:
@@ -262,6 +271,26 @@ def call(model: nn.Module, example: Any) -> Any:
     if isinstance(example, Mapping):
         return model(**example)
     return model(*example) if isinstance(example, (tuple, list)) else model(example)
+
+
+class Unsuited(ValueError):
+    """An argument that a model does not take."""
+
+
+@contextmanager
+def suiting(name: str, x: Any, model: nn.Module) -> Iterator[None]:
+    """While a model runs on an argument: where it does not suit the model, the error names the argument.
+
+    Of nested ones the outermost has the name that the reader gave.
+
+    Raises:
+        Unsuited: with what the model says.
+    """
+    try:
+        yield
+    except (RuntimeError, TypeError, IndexError, KeyError, AttributeError, AssertionError, Unsuited) as error:
+        why = error.__cause__ if isinstance(error, Unsuited) else error
+        raise Unsuited(f"{name}={shown(x)} does not suit {type(model).__name__}: {why}") from why
 
 
 @contextmanager
@@ -399,6 +428,6 @@ def _input_shapes(model: nn.Module, example: Any) -> dict[nn.Module, tuple[int, 
             if args[0].shape == output.shape and output.ndim > 2:
                 shapes.setdefault(module, tuple(output.shape))
 
-    with evaluating(model), hooked(dict.fromkeys(model.modules(), look)):
+    with evaluating(model), hooked(dict.fromkeys(model.modules(), look)), suiting("example", example, model):
         call(model, example)
     return shapes

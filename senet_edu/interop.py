@@ -49,7 +49,7 @@ from torch import Tensor, nn
 from senet_edu import checks
 from senet_edu.cost import check_size
 from senet_edu.extras import extra
-from senet_edu.gates import Block, call, find_blocks, hooked
+from senet_edu.gates import Block, call, find_blocks, hooked, suiting
 from senet_edu.modes import evaluating
 
 OURS = "senet_edu"
@@ -336,7 +336,7 @@ def compare_layers(model: nn.Module, other: nn.Module, x: Any) -> dict[str, floa
         calls them, so a layer stands before the block that holds it.
 
     Raises:
-        ValueError: one is no module; the two call no module of the same name.
+        ValueError: one is no module; x does not suit one; the two call no module of the same name.
     """
     checks.module("model", model)
     checks.module("other", other)
@@ -350,7 +350,7 @@ def compare_layers(model: nn.Module, other: nn.Module, x: Any) -> dict[str, floa
                 seen[name] = output.clone()  # an in-place ReLU behind the module would change it
 
         hooks = {module: partial(look, name) for name, module in network.named_modules() if name}
-        with hooked(hooks):
+        with hooked(hooks), suiting("x", x, network):
             call(network, x)
         return seen
 

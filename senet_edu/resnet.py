@@ -207,7 +207,8 @@ class ResNet(nn.Module):
         stages: the stages with SE blocks, counted from 1 (`layer1`); all by default. The paper numbers the same
             stages from 2 (Table 13: "SE_Stage_2" is `stages=[1]`).
         stride_in, groups, base_width: see `Bottleneck`.
-        zero_init_residual: start the last batch norm of each block from zero, so that blocks start as the identity.
+        zero_init_residual: start the last batch norm of each block from zero, so that blocks start as the identity;
+            0.2 to 0.3 points better for ResNet-50 in Goyal et al., 2017, https://arxiv.org/abs/1706.02677.
         drop_rate: share of the pooled features that training drops.
 
     Raises:
@@ -325,10 +326,9 @@ class FeatureMaps(ResNet):
         super().__init__(*args, **{**options, "num_classes": 0})
         reduction = 1 if isinstance(self.maxpool, nn.Identity) else 2
         self.feature_info = [{"num_chs": self.bn1.num_features, "reduction": reduction, "module": "relu"}]
-        reduction **= 2
         for i, name in enumerate(self.stage_names):
             channels = getattr(self, name)[-1].outplanes
-            self.feature_info.append({"num_chs": channels, "reduction": reduction * 2**i, "module": name})
+            self.feature_info.append({"num_chs": channels, "reduction": reduction**2 * 2**i, "module": name})
 
     def forward(self, x: Tensor) -> list[Tensor]:  # type: ignore[override]
         maps = [self.relu(self.bn1(self.conv1(x)))]
@@ -443,11 +443,9 @@ def _hint(name: str, option: str, known: Collection[str]) -> str:
 
 def _build(block: type, depths: Sequence[int], *, features_only: bool, planes: Sequence[int], **options: Any) -> ResNet:
     if attention := options.pop("attention", None):
-        given = {name: options.pop(name) for name in _BLOCK_OPTIONS}
-        given = {name: value for name, value in given.items() if value is not None}
+        given = {name: value for name in _BLOCK_OPTIONS if (value := options.pop(name)) is not None}
         options["make_se"] = partial(make_attention, attention, **given)
-    network = FeatureMaps if flag("features_only", features_only) else ResNet
-    return network(block, depths, planes, **options)
+    return (FeatureMaps if flag("features_only", features_only) else ResNet)(block, depths, planes, **options)
 
 
 def _plain(name: str, block: type, *depths: int, **defaults: Any) -> Builder:

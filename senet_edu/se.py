@@ -116,7 +116,8 @@ class SEBlock(nn.Module):
     Args:
         channels: C, the channels of the input; at least 1.
         reduction: r, how much narrower the hidden layer is than C; at least 1. The hidden width is
-            `max(min_hidden, channels // reduction)`, so it never falls to zero.
+            `max(min_hidden, channels // reduction)`, so it never falls to zero. From 2 to 16 the paper sees no
+            difference (22.25 to 22.29 % top-1 error of SE-ResNet-50; 32: 22.72; plain: 23.30; Table 10).
         squeeze: `"avg"` (the paper's) or `"max"`.
         gate: `"sigmoid"` (the paper's), `"hardsigmoid"`, `"tanh"`, `"relu"` or `"softmax"`, or a module.
         act: nonlinearity between the two layers, δ: `"relu"` (the paper's), `"silu"`, `"gelu"`, `"hardswish"`, or a
@@ -231,6 +232,7 @@ class SEBlock(nn.Module):
         return x * s
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Equations 2 to 4: `(N, C, H, W)` and, for padded batches, a mask `(N, H, W)`, to `(N, C, H, W)`."""
         z = self.squeeze(x) if mask is None else self.squeeze(x, mask)  # (N, C, H, W) -> (N, C)
         s = self.excite(z)  # (N, C) -> (N, C)
         return self.rescale(x, s)  # (N, C, H, W)

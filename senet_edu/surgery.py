@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from senet_edu import checks
-from senet_edu.checks import choice, shown, whole
+from senet_edu.checks import shown, whole
 from senet_edu.extras import extra
 from senet_edu.gates import call, hooked, plain_names
 from senet_edu.modes import evaluating
@@ -120,8 +120,8 @@ def insert_se(
             `input_size`; the block cannot start as the identity.
     """
     checks.module("model", model)
-    if start is not None:
-        choice("start", start, ("identity",))
+    if start is not None and start != "identity":
+        raise ValueError(f"start must be 'identity' or None, got {shown(start)}")
     if channel_dim is not None and checks.whole("channel_dim", channel_dim) not in (1, -1):
         raise ValueError(f"channel_dim must be 1, -1 or None, got {shown(channel_dim)}")
     one = isinstance(after, (str, type, nn.Module)) or not isinstance(after, Iterable)

@@ -37,6 +37,7 @@ import torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from senet_edu import store
+from senet_edu.commandline import guarded, positive
 from senet_edu.cost import multiply_adds
 from senet_edu.data import CLASSES, MEAN, STD, ImageData
 from senet_edu.extras import extra
@@ -217,8 +218,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print all of it as one JSON object, on the last line")
     parser.add_argument("--store", action="store_true", help="keep it with the package as results/training_speed.json")
-    parser.add_argument("--images", type=int, default=1_280, help="images an epoch (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="epochs of each loop that count (%(default)s)")
+    parser.add_argument("--images", type=positive, default=1_280, help="images an epoch (%(default)s)")
+    parser.add_argument("--rounds", type=positive, default=5, help="epochs of each loop that count (%(default)s)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="(%(default)s)")
     args = parser.parse_args(argv)
     started = time.perf_counter()
@@ -245,4 +246,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from senet_edu import store, zoo
+from senet_edu.commandline import guarded, positive
 from senet_edu.data import load_cifar10, normalize
 from senet_edu.extras import extra
 from senet_edu.modes import evaluating
@@ -71,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         "python -m senet_edu.measure.squeeze", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--images", type=int, default=None, help="only so many training images (default: all)")
+    parser.add_argument("--images", type=positive, default=None, help="only so many training images (default: all)")
     parser.add_argument("--out", type=Path, default=None, help="folder of squeeze.json (default: the package's)")
     options = parser.parse_args(argv)
     if options.images is not None and options.images < 2:
@@ -97,4 +98,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)
