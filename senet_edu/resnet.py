@@ -249,7 +249,7 @@ class ResNet(nn.Module):
         if placement == "none" and stages is not None:
             raise ValueError(f"stages={shown(stages)} chooses among SE blocks, but placement='none' has none")
         all_stages = range(1, len(depths) + 1)
-        chosen = list(stages) if isinstance(stages, Collection) else [stages]
+        chosen = list(stages) if isinstance(stages, Collection) else [None]
         if stages is not None and not all(isinstance(i, Integral) and i in all_stages for i in chosen):
             raise ValueError(f"stages must be among {list(all_stages)}, got {shown(stages)}")
         options = {"stride_in": stride_in, "groups": groups, "base_width": base_width, "make_se": make_se}

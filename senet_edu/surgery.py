@@ -120,7 +120,7 @@ def insert_se(
             `input_size`; the block cannot start as the identity.
     """
     checks.module("model", model)
-    if start is not None and start != "identity":
+    if start is not None and not (isinstance(start, str) and start == "identity"):
         raise ValueError(f"start must be 'identity' or None, got {shown(start)}")
     if channel_dim is not None and checks.whole("channel_dim", channel_dim) not in (1, -1):
         raise ValueError(f"channel_dim must be 1, -1 or None, got {shown(channel_dim)}")

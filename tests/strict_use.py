@@ -61,11 +61,13 @@ model: ResNet = create_model("se_resnet20", reduction=8)
 blocks: list[nn.Module] = [SEBlock(64), ECA(64), ESE(64), CBAM(64), ScSE(64), make_attention("eca", 64)]
 blocks += [relatives.NoSqueeze(64), relatives.ConstantGates(64), relatives.CBAMChannel(64), relatives.CBAMSpatial(64)]
 blocks += [relatives.SpatialSE(64), relatives.GatherExcite(64), relatives.GatherExciteTheta(64)]
-blocks += [relatives.SimAM(64), relatives.CoordinateAttention(64), *(make(64) for make in relatives.ATTENTION.values())]
+blocks += [relatives.SimAM(64), relatives.CoordinateAttention(64)]
+blocks += [*(make(64) for make in relatives.ATTENTION.values())]
 with record_gates(model) as gates, override_gates(model, {"layer1.*": 1.0}):
     model(x)
 recorded: Gates = gates
 shape: torch.Size = gates["layer1.0.se"].shape
+image = relatives.over_maps(torch.zeros(2, 3))
 image = SEBlock(64).squeeze(x, mask=x[:, 0] > 0)
 image = SEBlock(64).rescale(x, SEBlock(64).excite(image))
 names: list[str] = [*find_gates(model), *list_models("se_*")]
