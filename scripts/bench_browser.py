@@ -19,6 +19,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from senet_edu.commandline import positive
+
 ARGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -98,8 +100,8 @@ def measure(chromium: str, images: int, edits: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
-    parser.add_argument("--images", type=int, default=100, help="how many are timed (default 100)")
-    parser.add_argument("--edits", type=int, default=25, help="gate edits that are timed per block (default 25)")
+    parser.add_argument("--images", type=positive, default=100, help="how many are timed (default 100)")
+    parser.add_argument("--edits", type=positive, default=25, help="gate edits that are timed per block (default 25)")
     args = parser.parse_args()
     chromium = find_chromium()
     if chromium is None:

@@ -31,6 +31,7 @@ import torchvision
 from torch import Tensor, nn
 
 from senet_edu import SEBlock
+from senet_edu.commandline import positive
 
 SHAPES = [(64, 64, 32, 32), (16, 256, 56, 56), (16, 512, 28, 28), (64, 2048, 7, 7)]
 FORMATS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
@@ -126,13 +127,6 @@ def keep_freed_memory() -> None:
             trim_threshold, mmap_max = -1, -4
             libc.mallopt(trim_threshold, -1)
             libc.mallopt(mmap_max, 0)
-
-
-def positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
-    return number
 
 
 def main() -> None:

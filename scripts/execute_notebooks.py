@@ -50,7 +50,10 @@ FIGURE = "Figure: "  # how the text of a `senet_edu.plots.Picture` begins; its a
 
 
 def read(path: Path) -> NotebookNode:
-    return nbformat.read(path, as_version=4)
+    try:
+        return nbformat.read(path, as_version=4)
+    except (OSError, nbformat.reader.NotJSONError) as error:
+        sys.exit(f"{path} cannot be read as a notebook: {str(error).splitlines()[0]}")
 
 
 def write(notebook: NotebookNode, path: Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import senet_edu
 from senet_edu import zoo
@@ -22,7 +23,7 @@ def overview() -> str:
     """Networks, attention blocks, trained weights, functions and commands."""
     models = senet_edu.list_models()
     functions = [name for name in senet_edu.__all__ if name not in models]
-    trained = [f"  {name:14} {facts['test_accuracy']:.2%} on CIFAR-10" for name, facts in zoo.manifest().items()]
+    trained = [f"  {name:14} {_percent(facts)} on CIFAR-10" for name, facts in zoo.manifest().items()]
     lines = [
         f"senet_edu {senet_edu.__version__}: Squeeze-and-Excitation networks, to learn from and to use",
         "",
@@ -59,7 +60,7 @@ def card(name: str) -> str:
             f"# {name}",
             "",
             f"- Use: `senet_edu.load_pretrained({name!r})`, images of 32 x 32 pixels, ten classes of CIFAR-10.",
-            f"- Test accuracy: {facts['test_accuracy']:.2%} of 10,000 images (loss {facts['test_loss']:.4f}), one run.",
+            f"- Test accuracy: {_percent(facts)} of 10,000 images (loss {facts['test_loss']:.4f}), one run.",
             f"- Trained with: `{about['command']}`",
             f"- Recipe: {recipe}",
             f"- On: {about['hardware']}, {about['precision']}; {versions}",
@@ -67,6 +68,10 @@ def card(name: str) -> str:
             "- Not measured: other data than CIFAR-10's test images, and any use of the network but to learn from it.",
         ]
     )
+
+
+def _percent(facts: Mapping[str, Any]) -> str:
+    return f"{100 * facts['test_accuracy']:.2f} %"
 
 
 def _wrapped(names: Sequence[str]) -> list[str]:

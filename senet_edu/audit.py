@@ -27,7 +27,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from senet_edu.checks import inputs, path, whole
 from senet_edu.commandline import parse_option
-from senet_edu.gates import Block, call, find_blocks, hooked, override_gates, record_gates
+from senet_edu.gates import Block, call, find_blocks, hooked, override_gates, record_gates, suiting
 from senet_edu.interop import unwrap_state_dict
 from senet_edu.modes import evaluating, taking_statistics
 
@@ -132,7 +132,7 @@ def audit(model: nn.Module, x: Any) -> Audit:
             than one, to see which gates vary.
 
     Raises:
-        ValueError: model is not a module.
+        ValueError: model is not a module, or x does not suit it.
     """
     with torch.inference_mode(False), torch.enable_grad():
         return _audited(model, tree_map(lambda leaf: leaf.clone() if _is_inference(leaf) else leaf, inputs("x", x)))
@@ -144,7 +144,8 @@ def _is_inference(leaf: Any) -> bool:
 
 
 def _audited(model: nn.Module, x: Any) -> Audit:
-    blocks = find_blocks(model, example=x)
+    with suiting("x", x, model):
+        blocks = find_blocks(model, example=x)
     gates: Mapping[str, Tensor] = {}
     with evaluating(model), ExitStack() as stack:
         if blocks:
@@ -152,7 +153,9 @@ def _audited(model: nn.Module, x: Any) -> Audit:
         calls = _Counts()
         layers = {m: calls.layer for block in blocks.values() for m in block.module.modules() if _weighs(m)}
         stack.enter_context(hooked(layers | {block.module: calls.block for block in blocks.values()}))
-        answer = _answer(call(model, x))
+        with suiting("x", x, model):
+            output = call(model, x)
+        answer = _answer(output)
     with evaluating(model):
         gradients = _gradients(answer, blocks)
         sizes = {name: calls.of(block) for name, block in blocks.items()}

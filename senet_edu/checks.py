@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
@@ -17,6 +18,35 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+
+class _Short(reprlib.Repr):
+    def repr1(self, x: Any, level: int) -> str:
+        if isinstance(x, nn.Module):
+            return type(x).__name__
+        try:
+            if shape := tuple(x.shape):
+                return f"{x.dtype if isinstance(x, Tensor) else f'{type(x).__name__} of {x.dtype}'} {shape}"
+        except Exception:  # most things have no shape, and an error message must not fail
+            pass
+        try:
+            return super().repr1(x, level)
+        except ValueError:  # a whole number of thousands of digits
+            return f"a very long {type(x).__name__}"
+
+
+_SHORT = _Short()
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 200
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxset = _SHORT.maxfrozenset = _SHORT.maxdict = 8
+
+
+def shown(value: object) -> str:
+    """A value for an error message, in a few words however large it is.
+
+    Data type and shape of a tensor or an array, the class of a module, also of those in a list or a dictionary; of
+    anything else its `repr`, cut.
+    """
+    return _SHORT.repr(value)
 
 
 def whole(name: str, value: object, least: int | None = None, most: int | None = None) -> int:
@@ -32,9 +62,9 @@ def whole(name: str, value: object, least: int | None = None, most: int | None =
     """
     limits = _limits(least, most)
     if not isinstance(value, Integral) or isinstance(value, bool):
-        raise ValueError(f"{name} must be a whole number{limits and ','}{limits}, got {value!r}")
+        raise ValueError(f"{name} must be a whole number{limits and ','}{limits}, got {shown(value)}")
     if least is not None and value < least or most is not None and value > most:
-        raise ValueError(f"{name} must be{limits}, got {value!r}")
+        raise ValueError(f"{name} must be{limits}, got {shown(value)}")
     return int(value)
 
 
@@ -60,11 +90,11 @@ def number(
     """
     limits = _limits(least, most, above, below)
     if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
-        raise ValueError(f"{name} must be a finite number{limits and ','}{limits}, got {value!r}")
+        raise ValueError(f"{name} must be a finite number{limits and ','}{limits}, got {shown(value)}")
     low = (least is not None and value < least) or (above is not None and value <= above)
     high = (most is not None and value > most) or (below is not None and value >= below)
     if low or high:
-        raise ValueError(f"{name} must be{limits}, got {value!r}")
+        raise ValueError(f"{name} must be{limits}, got {shown(value)}")
     return float(value)
 
 
@@ -75,7 +105,7 @@ def flag(name: str, value: object) -> bool:
         ValueError: anything else.
     """
     if not isinstance(value, bool):
-        raise ValueError(f"{name} must be True or False, got {value!r}")
+        raise ValueError(f"{name} must be True or False, got {shown(value)}")
     return value
 
 
@@ -90,7 +120,7 @@ def choice(name: str, value: object, known: Iterable[str]) -> str:
         return value
     near = difflib.get_close_matches(value, known, n=1) if isinstance(value, str) else []
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}{hint}")
+    raise ValueError(f"{name} must be one of {', '.join(known)}; got {shown(value)}{hint}")
 
 
 def path(name: str, value: object) -> Path:
@@ -100,7 +130,7 @@ def path(name: str, value: object) -> Path:
         ValueError: anything else.
     """
     if not isinstance(value, (str, Path)) or not str(value):
-        raise ValueError(f"{name} must be a path, got {value!r}")
+        raise ValueError(f"{name} must be a path, got {shown(value)}")
     return Path(value)
 
 
@@ -111,7 +141,7 @@ def module(name: str, value: object) -> nn.Module:
         ValueError: anything else, such as the name of a network or its weights.
     """
     if not isinstance(value, nn.Module):
-        raise ValueError(f"{name} must be a module, got {value!r}")
+        raise ValueError(f"{name} must be a module, got {shown(value)}")
     return value
 
 
@@ -123,7 +153,7 @@ def inputs(name: str, value: object) -> Any:
     """
     empty = isinstance(value, (Sequence, Mapping)) and not value
     if value is None or empty or isinstance(value, (Real, str, bytes)):
-        raise ValueError(f"{name} must be a tensor, or a tuple or dictionary of arguments, got {value!r}")
+        raise ValueError(f"{name} must be a tensor, or a tuple or dictionary of arguments, got {shown(value)}")
     return value
 
 
@@ -137,7 +167,7 @@ def tensor(name: str, value: object, shape: Sequence[int | None], dtype: torch.d
     if not fits or any(size not in (None, have) for size, have in zip(shape, value.shape)):  # type: ignore[attr-defined]
         sizes = ", ".join("…" if size is None else str(size) for size in shape)
         raise ValueError(
-            f"{name} must be {str(dtype or 'a tensor').removeprefix('torch.')} ({sizes}), got {_kind(value)}"
+            f"{name} must be {str(dtype or 'a tensor').removeprefix('torch.')} ({sizes}), got {shown(value)}"
         )
     return value  # type: ignore[return-value]
 
@@ -157,7 +187,7 @@ def images(name: str, value: object, least: int = 1) -> Tensor:
         or value.shape[1] != 3
         or len(value) < least
     ):
-        raise ValueError(f"{name} must be uint8 (N, 3, H, W){f' with N >= {least}' * (least > 0)}, got {_kind(value)}")
+        raise ValueError(f"{name} must be uint8 (N, 3, H, W){f' with N >= {least}' * (least > 0)}, got {shown(value)}")
     return value
 
 
@@ -168,19 +198,11 @@ def labels(name: str, value: object, count: int, classes: int | None = None) -> 
         ValueError: anything else.
     """
     if not isinstance(value, Tensor) or value.dtype != torch.int64 or value.shape != (count,):
-        raise ValueError(f"{name} must be int64 ({count},), got {_kind(value)}")
+        raise ValueError(f"{name} must be int64 ({count},), got {shown(value)}")
     if count and (value.min() < 0 or classes is not None and value.max() >= classes):
         last = "" if classes is None else f" to {classes - 1}"
         raise ValueError(f"{name} must be from 0{last or ' on'}, got {int(value.min())} to {int(value.max())}")
     return value
-
-
-def _kind(value: object) -> str:
-    """What a value is, in a few words: type and shape of a tensor, else its type."""
-    if isinstance(value, Tensor):
-        return f"{value.dtype} {tuple(value.shape)}"
-    shape = getattr(value, "shape", None)
-    return f"a {type(value).__name__}" + (f" {tuple(shape)}" if shape is not None else "")
 
 
 def _limits(least: float | None, most: float | None, above: float | None = None, below: float | None = None) -> str:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from senet_edu.analysis import gates_of
 from senet_edu.audit import audit, settle
-from senet_edu.checks import choice
+from senet_edu.checks import choice, shown
 from senet_edu.fold import fold_gates
 from senet_edu.gates import Block, find_blocks, find_gates, hooked, override_gates, record_gates
 from senet_edu.interop import convert_state_dict
@@ -164,7 +164,7 @@ def compatibility(libraries: Iterable[str] | None = None) -> Compatibility:
         ValueError: an unknown library, or one name in place of several.
     """
     if isinstance(libraries, str):
-        raise ValueError(f"libraries must be several names, got {libraries!r}")
+        raise ValueError(f"libraries must be several names, got {shown(libraries)}")
     names = list(EXAMPLES) if libraries is None else [choice("libraries", name, EXAMPLES) for name in libraries]
     table = Compatibility()
     for name in names:

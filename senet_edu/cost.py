@@ -1,4 +1,4 @@
-"""What a network costs: parameters, multiply-adds, and measured time and memory.
+"""What a network costs: parameters, multiply-adds, and measured time.
 
 Multiply-adds are those of convolutions and linear layers, the count behind the paper's "3.86 GFLOPs" of ResNet-50.
 Batch norms, activations and additions are left out, as usual: together they are well under one percent. They do cost
@@ -33,10 +33,9 @@ class Cost:
 
 @dataclass(frozen=True)
 class Latency:
-    """Median time of a forward pass, and on CUDA the memory it takes beyond weights and input (elsewhere None)."""
+    """Median time of a forward pass."""
 
     milliseconds: float
-    peak_bytes: int | None
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -75,7 +74,7 @@ def _pairs(stages: object) -> Iterable[tuple[int, int]]:
     try:
         pairs = [(blocks, channels) for blocks, channels in stages]  # type: ignore[attr-defined]
     except (TypeError, ValueError):
-        raise ValueError(f"stages must be pairs (blocks, channels), got {stages!r}") from None
+        raise ValueError(f"stages must be pairs (blocks, channels), got {checks.shown(stages)}") from None
     return [
         (checks.whole("stages: blocks", b, least=0), checks.whole("stages: channels", c, least=1)) for b, c in pairs
     ]
@@ -153,7 +152,7 @@ def check_size(input_size: object) -> tuple[int, ...]:
             return size
     except (TypeError, ValueError):
         pass
-    raise ValueError(f"input_size must be (channels, height, width), each at least 1; got {input_size!r}")
+    raise ValueError(f"input_size must be (channels, height, width), each at least 1; got {checks.shown(input_size)}")
 
 
 def cost_by_stage(model: nn.Module, input_size: Sequence[int], *, elementwise: bool = False) -> list[Cost]:
@@ -217,23 +216,19 @@ def measure_latency(models: Mapping[str, nn.Module], x: Tensor, repeats: int = 2
     """
     checks.whole("repeats", repeats, least=1)
     if not isinstance(models, Mapping) or not all(isinstance(model, nn.Module) for model in models.values()):
-        raise ValueError(f"models must be a dictionary of modules, got {models!r}")
+        raise ValueError(f"models must be a dictionary of modules, got {checks.shown(models)}")
     if not isinstance(x, Tensor):
-        raise ValueError(f"x must be a tensor, got {x!r}")
+        raise ValueError(f"x must be a tensor, got {checks.shown(x)}")
     cuda = x.device.type == "cuda"
     times: dict[str, list[float]] = {name: [] for name in models}
-    peaks: dict[str, int | None] = dict.fromkeys(models)
     with evaluating(*models.values()), torch.inference_mode():
         for _ in range(repeats + 1):
             for name, model in models.items():
                 if cuda:
                     torch.cuda.synchronize(x.device)
-                    torch.cuda.reset_peak_memory_stats(x.device)
-                    held = torch.cuda.memory_allocated(x.device)
                 start = time.perf_counter()
                 model(x)
                 if cuda:  # a CUDA call returns before its work is done
                     torch.cuda.synchronize(x.device)
-                    peaks[name] = torch.cuda.max_memory_allocated(x.device) - held
                 times[name].append(time.perf_counter() - start)
-    return {name: Latency(1e3 * statistics.median(times[name][1:]), peaks[name]) for name in models}
+    return {name: Latency(1e3 * statistics.median(times[name][1:])) for name in models}

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
 from senet_edu import checks
-from senet_edu.gates import Block, call, find_blocks, hooked, override_gates, plain_names, record_gates
+from senet_edu.gates import Block, call, find_blocks, hooked, override_gates, plain_names, record_gates, suiting
 from senet_edu.modes import evaluating
 from senet_edu.surgery import WithSE
 
@@ -74,13 +74,15 @@ def fold_gates(
 
     Raises:
         ValueError: the model has no SE block; gates names another, or holds what is no constant of its channels; spread
-            is no number from 0 on; x holds nothing. Nothing is changed then.
+            is no number from 0 on; x holds nothing or does not suit the model. Nothing is changed then.
     """
-    if spread != float("inf"):
+    if not (isinstance(spread, float) and spread == float("inf")):
         checks.number("spread", spread, least=0)
-    blocks = find_blocks(model, example=checks.inputs("x", x))
+    checks.inputs("x", x)
+    with suiting("x", x, model):
+        blocks = find_blocks(model, example=x)
     with evaluating(model), torch.no_grad():
-        with record_gates(model) as recorded:
+        with record_gates(model) as recorded, suiting("x", x, model):
             before = _answer(model, x)
         if not all(map(len, recorded.values())):
             raise ValueError("x must hold at least one sample")
@@ -109,7 +111,7 @@ def fold_gates(
 def _constants(gates: Mapping[str, Tensor], recorded: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The given constants as tensors `(C,)`, in the data type of the gates."""
     if not isinstance(gates, Mapping):
-        raise ValueError(f"gates must be a dictionary from a block's name to its constants, got {gates!r}")
+        raise ValueError(f"gates must be a dictionary from a block's name to its constants, got {checks.shown(gates)}")
     found = {}
     for name, value in gates.items():
         if name not in recorded:
@@ -117,7 +119,7 @@ def _constants(gates: Mapping[str, Tensor], recorded: Mapping[str, Tensor]) -> d
         s = recorded[name]
         found[name] = checks.tensor(f"gates[{name!r}]", value, (s.shape[1],)).to(s)
         if not found[name].isfinite().all():
-            raise ValueError(f"gates[{name!r}] must be finite, got {value!r}")
+            raise ValueError(f"gates[{name!r}] must be finite, got {checks.shown(value)}")
     return found
 
 

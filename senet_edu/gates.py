@@ -8,7 +8,8 @@
         model(x)  # as if those SE blocks were not there
 
 An SE block is found by what it does, not by its name or class. On random maps a candidate must return its input times
-s, one number a channel, where s is what one of its submodules puts out: its gate. So this works with the networks of
+s, one number a channel, where s is what one of its submodules puts out: its gate. Where `forward` calls the sigmoid as
+a function, `torch.sigmoid(self.fc2(z))`, the gate is the layer before it. So this works with the networks of
 torchvision, timm, pytorchcv, transformers and others as with those of this package, and takes neither a
 mixture-of-experts router nor a spatial gating unit for an SE block. Blocks of this package, and of any class with an
 attribute `gate_name`, are known without a trial.
@@ -24,6 +25,9 @@ A context belongs to the thread that opened it: other threads that run the same 
 overridden. It belongs to the model, not to copies made of it. A forward pass that activation checkpointing repeats in
 the backward pass is recorded once; an override must still be open then.
 
+`DistributedDataParallel` wants a gradient for every weight, and a block whose gates are overridden by constants has
+none: train such a network with `find_unused_parameters=True`.
+
 Code from `torch.compile` may ignore hooks that came later, so compiled code of this process runs eagerly while a
 context is open. Compile first and then open the context, outside of compiled functions. What a tool has turned into a
 graph, such as a traced, scripted or exported model, has no blocks anymore: record the model that it was made from.
@@ -33,8 +37,8 @@ from __future__ import annotations
 
 import sys
 import threading
-import warnings
 import weakref
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatchcase
@@ -45,7 +49,9 @@ import torch
 from torch import Tensor, nn
 
 from senet_edu import checks
+from senet_edu.checks import shown
 from senet_edu.modes import evaluating
+from senet_edu.trial import FUNCTIONS, tried
 
 Hook = Callable[[nn.Module, tuple, Any], Any]
 Override = float | Tensor | Sequence | Callable[[Tensor], Tensor]
@@ -58,15 +64,30 @@ class Block(NamedTuple):
         module: maps `(N, C, …)` to the same shape.
         gate: the submodule whose output is s.
         known: a class of this package, or with `gate_name`; its gates keep their own shape.
+        function: None, or `"sigmoid"` or `"hardsigmoid"` where `forward` calls it as a function: then s is this
+            function of what `gate` puts out.
     """
 
     module: nn.Module
     gate: nn.Module
     known: bool
+    function: str | None = None
+
+    def gates(self, output: Tensor) -> Tensor:
+        """The gates `(N, C)` from what the submodule put out."""
+        s = FUNCTIONS[self.function].apply(output) if self.function else output
+        return s if self.known else s.flatten(1)
+
+    def output(self, s: Tensor) -> Tensor:
+        """What the submodule must put out for gates `(N, C)`."""
+        return FUNCTIONS[self.function].undo(s) if self.function else s
 
 
 class Gates(Mapping[str, Tensor]):
-    """What `record_gates` yields: a read-only dictionary from the name of a block to its gates `(N, C)`."""
+    """What `record_gates` yields: a read-only dictionary from the name of a block to its gates `(N, C)`.
+
+    Copied or saved, it is an ordinary one.
+    """
 
     def __init__(self) -> None:
         self._parts: dict[str, list[Tensor]] = {}
@@ -86,6 +107,9 @@ class Gates(Mapping[str, Tensor]):
 
     def __len__(self) -> int:
         return len(self._parts)
+
+    def __reduce__(self) -> tuple:
+        return OrderedDict, (), None, None, iter(self.items())  # which `torch.load` reads without trust
 
     def __repr__(self) -> str:
         return f"Gates({', '.join(f'{name}: {tuple(s.shape)}' for name, s in self.items())})"
@@ -113,14 +137,14 @@ def record_gates(model: nn.Module, *, example: Any = None) -> Iterator[Gates]:
     """
     gates = Gates()
 
-    def record(name: str, known: bool, module: nn.Module, args: tuple, s: Tensor) -> None:
-        if torch._C._functorch.is_batchedtensor(s):
+    def record(name: str, block: Block, module: nn.Module, args: tuple, output: Tensor) -> None:
+        if torch._C._functorch.is_batchedtensor(output):
             raise ValueError(f"the gates of {name!r} cannot be recorded inside of torch.vmap: they do not outlive it")
         if not _in_backward():  # where checkpointing runs the forward pass a second time
-            gates._parts.setdefault(name, []).append((s if known else s.flatten(1)).detach().clone())
+            gates._parts.setdefault(name, []).append(block.gates(output).detach().clone())
 
     blocks = _some_blocks(model, example)
-    with hooked({block.gate: partial(record, name, block.known) for name, block in blocks.items()}):
+    with hooked({block.gate: partial(record, name, block) for name, block in blocks.items()}):
         yield gates
 
 
@@ -134,29 +158,38 @@ def override_gates(model: nn.Module, overrides: Mapping[str, Override], *, examp
             a function from the computed gates s `(N, C)` to new ones (of a shape that broadcasts to `(N, C)`). They
             are taken to the data type and device of s; gradients flow through them. A name may have shell wildcards,
             which here reach over dots: `"layer1.*"` means every block in `layer1`. A block's own name goes before a
-            pattern, a later pattern before an earlier one.
+            pattern, a later pattern before an earlier one. Where `forward` calls the sigmoid as a function, what goes
+            into it is set: new gates are from 0 to 1, and at 0 and 1 no gradient flows through them.
         example: see `find_gates`.
 
     Raises:
         ValueError: the model has no SE block; a name is not that of a block, a pattern fits none; a value is none of
-            the above or not finite; and, in the forward pass, new gates that are no numbers or do not broadcast to
-            `(N, C)`.
+            the above or not finite; and, in the forward pass, new gates that are no finite numbers, do not broadcast to
+            `(N, C)`, or are not from 0 to 1 where the sigmoid is a function.
     """
     blocks = _some_blocks(model, example)
     chosen = _chosen(overrides, list(blocks))
 
-    def override(name: str, value: Any, module: nn.Module, args: tuple, s: Tensor) -> Tensor:
-        flat = s if blocks[name].known else s.flatten(1)
-        new = value(flat) if callable(value) else value
+    def override(name: str, value: Any, module: nn.Module, args: tuple, output: Tensor) -> Tensor:
+        s = blocks[name].gates(output)
+        new = value(s) if callable(value) else value
         try:
             new = torch.as_tensor(new, dtype=s.dtype, device=s.device)
         except (TypeError, ValueError, RuntimeError):
-            raise ValueError(f"overrides[{name!r}] must return a tensor or numbers, got {new!r}") from None
+            raise ValueError(f"overrides[{name!r}] must return a tensor or numbers, got {shown(new)}") from None
+        if callable(value) and s.device.type == "cpu" and s.isfinite().all() and not new.isfinite().all():
+            raise ValueError(f"overrides[{name!r}] must return finite gates, got nan or infinite ones")
         try:
-            return new.expand_as(flat).reshape(s.shape)
+            new = new.expand_as(s)
         except RuntimeError:
-            shapes = f"{tuple(flat.shape)}, got {tuple(new.shape)}"
+            shapes = f"{tuple(s.shape)}, got {tuple(new.shape)}"
             raise ValueError(f"overrides[{name!r}] must broadcast to the gates' shape {shapes}") from None
+        if (function := blocks[name].function) and not ((new >= 0) & (new <= 1)).all():
+            raise ValueError(
+                f"overrides[{name!r}] must be from 0 to 1, got {new.min():.4g} to {new.max():.4g}: the block calls "
+                f"{function} as a function, and what goes in is set"
+            )
+        return blocks[name].output(new).reshape(output.shape)
 
     with hooked({blocks[name].gate: partial(override, name, value) for name, value in chosen.items()}):
         yield
@@ -164,6 +197,8 @@ def override_gates(model: nn.Module, overrides: Mapping[str, Override], *, examp
 
 def find_gates(model: nn.Module, *, example: Any = None) -> dict[str, nn.Module]:
     """The submodule of every SE block that puts out its gates, by the block's name, in the order of the modules.
+
+    Where `forward` calls the sigmoid as a function, that is the layer before it; `find_blocks` says so.
 
     These are the blocks that are *registered*, called or not; empty where there is none. `record_gates` has those that
     the forward pass calls.
@@ -181,24 +216,28 @@ def find_gates(model: nn.Module, *, example: Any = None) -> dict[str, nn.Module]
 
 def find_blocks(model: nn.Module, *, example: Any = None) -> dict[str, Block]:
     """As `find_gates`, with the block beside its gate."""
+    return _search(model, example)[0]
+
+
+def _search(model: nn.Module, example: Any) -> tuple[dict[str, Block], list[str]]:
+    """The blocks by their names; and the names of modules that act as one but have no gate that a hook could reach."""
     checks.module("model", model)
     shapes = {} if example is None else _input_shapes(model, checks.inputs("example", example))
-    found: dict[str, Block] = {}
+    found: dict[str, Block | None] = {}
     owners: set[nn.Module] = set()  # modules that hold a block: they are tried no more
     parents = {child: module for module in model.modules() for child in module.children()}
     paths = list(model.named_modules())
     for path, module in reversed(paths):  # inner modules stand behind outer ones
-        known = getattr(type(module), "gate_name", None)
-        gate = getattr(module, known) if known else None
-        if not known and module not in owners:
-            gate = _tried_gate(module, shapes.get(module))
-        if gate is None:
-            continue
-        found[path] = Block(module, gate, known is not None)
-        while (module := parents.get(module)) is not None and module not in owners:
-            owners.add(module)
+        if known := getattr(type(module), "gate_name", None):
+            found[path] = Block(module, getattr(module, known), True)
+        elif module not in owners and (trial := tried(module, shapes.get(module))).scales:
+            found[path] = None if trial.gate is None else Block(module, trial.gate, False, trial.function)
+        if found.get(path) is not None:
+            while (module := parents.get(module)) is not None and module not in owners:
+                owners.add(module)
     names = plain_names(model)
-    return {names[path] or "se": found[path] for path, _ in paths if path in found}
+    blocks = {names[path] or "se": block for path, _ in paths if (block := found.get(path)) is not None}
+    return blocks, [names[path] or "se" for path, _ in paths if path in found and found[path] is None]
 
 
 def plain_names(model: nn.Module) -> dict[str, str]:
@@ -232,6 +271,26 @@ def call(model: nn.Module, example: Any) -> Any:
     if isinstance(example, Mapping):
         return model(**example)
     return model(*example) if isinstance(example, (tuple, list)) else model(example)
+
+
+class Unsuited(ValueError):
+    """An argument that a model does not take."""
+
+
+@contextmanager
+def suiting(name: str, x: Any, model: nn.Module) -> Iterator[None]:
+    """While a model runs on an argument: where it does not suit the model, the error names the argument.
+
+    Of nested ones the outermost has the name that the reader gave.
+
+    Raises:
+        Unsuited: with what the model says.
+    """
+    try:
+        yield
+    except (RuntimeError, TypeError, IndexError, KeyError, AttributeError, AssertionError, Unsuited) as error:
+        why = error.__cause__ if isinstance(error, Unsuited) else error
+        raise Unsuited(f"{name}={shown(x)} does not suit {type(model).__name__}: {why}") from why
 
 
 @contextmanager
@@ -306,7 +365,13 @@ def _eager() -> Iterator[None]:
 
 def _some_blocks(model: nn.Module, example: Any) -> dict[str, Block]:
     """As `find_blocks`, but at least one."""
-    blocks = find_blocks(model, example=example)
+    blocks, unreachable = _search(model, example)
+    if not blocks and unreachable:
+        raise ValueError(
+            f"model {type(model).__name__} has no SE block whose gates can be reached: {shown(unreachable)} scale "
+            "their channels, but by numbers that no submodule puts out. Let one do so: self.gate = nn.Sigmoid() in "
+            "__init__, and s = self.gate(…) in forward"
+        )
     if not blocks:
         kind = type(model).__name__
         graph = isinstance(model, (torch.jit.ScriptModule, torch.fx.GraphModule))
@@ -322,12 +387,12 @@ def _some_blocks(model: nn.Module, example: Any) -> dict[str, Block]:
 def _chosen(overrides: Mapping[str, Override], names: Sequence[str]) -> dict[str, Any]:
     """The checked override of each block that is named, patterns resolved."""
     if not isinstance(overrides, Mapping):
-        raise ValueError(f"overrides must be a dictionary from a block's name to its gates, got {overrides!r}")
+        raise ValueError(f"overrides must be a dictionary from a block's name to its gates, got {shown(overrides)}")
     by_pattern, by_name = {}, {}
     for key, value in overrides.items():
         hits = [name for name in names if isinstance(key, str) and fnmatchcase(name, key)]
         if key not in names and not hits:
-            raise ValueError(f"overrides names {key!r}, which is not an SE block; known are: {', '.join(names)}")
+            raise ValueError(f"overrides names {shown(key)}, which is not an SE block; known are: {', '.join(names)}")
         value = _checked(key, value)
         (by_name if key in names else by_pattern).update(dict.fromkeys(hits, value))
     return by_pattern | by_name
@@ -344,125 +409,13 @@ def _checked(name: str, value: Any) -> Any:
     except (TypeError, ValueError, RuntimeError):
         raise ValueError(
             f"overrides[{name!r}] must be a number, a tensor or a function, or a list or an array of numbers, "
-            f"got {value!r}"
+            f"got {shown(value)}"
         ) from None
     if given.is_complex():
         raise ValueError(f"overrides[{name!r}] must be real, got {given.dtype}")
     if given.device.type == "cpu" and not given.isfinite().all():  # elsewhere the question would stop the device
-        raise ValueError(f"overrides[{name!r}] must be finite, got {value!r}")
+        raise ValueError(f"overrides[{name!r}] must be finite, got {shown(value)}")
     return given
-
-
-# Finding blocks by trial.
-
-_TRIED: weakref.WeakKeyDictionary[nn.Module, tuple[tuple, nn.Module | None]] = weakref.WeakKeyDictionary()
-"""Each module that was tried: what it was then made of, and its gate."""
-
-_MOST_PARTS = 24  # an SE block is small: what has more submodules is not tried
-_TRIAL = (5, 3)  # height and width of a map in a trial
-
-
-def _tried_gate(module: nn.Module, shape: tuple[int, ...] | None) -> nn.Module | None:
-    """The gate of a module that behaves as an SE block, or None. A module is tried once."""
-    if type(module).__module__.startswith("torch.") or type(module).forward is nn.Sequential.forward:
-        return None  # a layer, a container, a wrapper
-    parts = list(module.modules())
-    if not 1 < len(parts) <= _MOST_PARTS or isinstance(module, torch.jit.ScriptModule):
-        return None
-    made_of = tuple(map(id, parts))
-    before, gate = _TRIED.get(module, (None, None))
-    if before != made_of:
-        gate = next((gate for size in _shapes(parts) if (gate := _gate_on(module, size)) is not None), None)
-    if gate is None and shape:
-        gate = _gate_on(module, shape)
-    _TRIED[module] = made_of, gate
-    return gate
-
-
-def _shapes(parts: Sequence[nn.Module]) -> Iterator[tuple[int, ...]]:
-    """Input shapes for a trial, by the first layer with weights, which takes the C channels that were squeezed.
-
-    A 1-D convolution with one channel runs along the channels (ECA): there any C will do.
-    """
-    channels = 8
-    for part in parts:
-        if isinstance(part, (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)):
-            channels = part.in_features if isinstance(part, nn.Linear) else part.in_channels
-            channels = 8 if channels == 1 else channels
-            break
-    three = any(isinstance(part, (nn.Conv3d, nn.AdaptiveAvgPool3d)) for part in parts)
-    one = any(isinstance(part, (nn.Conv1d, nn.AdaptiveAvgPool1d)) for part in parts)
-    yield (2, channels, *((2,) * three), *_TRIAL)
-    if one or not three:
-        yield 2, channels, 7  # a signal
-        yield 2, 7, channels  # tokens
-        yield 2, *_TRIAL, channels  # channels last
-
-
-@torch.no_grad()
-def _gate_on(module: nn.Module, shape: tuple[int, ...]) -> nn.Module | None:
-    """Run a twin of the module on random maps: its gate, if out = in · s with s the output of a submodule."""
-    twin = _twin(module)
-    originals = dict(zip(twin.modules(), module.modules()))
-    seen: list[tuple[nn.Module, Tensor]] = []
-
-    def look(part: nn.Module, args: tuple, output: Any) -> None:
-        if isinstance(output, Tensor):
-            seen.append((part, output.clone()))
-
-    for part in list(twin.modules())[1:]:
-        part.register_forward_hook(look)
-    like = next((p for p in twin.parameters() if p.is_floating_point()), torch.empty(0, device="cpu"))
-    x = _random(shape, seed=0) + 0.5  # no zero hides a gate
-    x = (x * (_random(shape, seed=1) - 0.5).sign()).to(like)
-    try:
-        with warnings.catch_warnings(), torch.autocast(x.device.type, enabled=False):
-            warnings.simplefilter("ignore")
-            out = twin(x.clone())
-    except Exception:  # whatever it is, it does not take such maps
-        return None
-    if not isinstance(out, Tensor) or out.shape != x.shape:
-        return None
-    tolerance = 8 * torch.finfo(x.dtype).eps
-    for part, s in seen:
-        for axis in (1, -1):
-            kept = [size if i in (0, axis % x.ndim) else 1 for i, size in enumerate(shape)]
-            if s.numel() != shape[0] * shape[axis] or s.shape[0] != shape[0]:
-                continue
-            if (x * s.reshape(kept).to(x) - out).norm() <= tolerance * out.norm() and out.norm() > 0:
-                return originals[part]
-    return None
-
-
-def _random(shape: Sequence[int], seed: int) -> Tensor:
-    """From 0 to 1; not from the reader's random numbers."""
-    return torch.rand(tuple(shape), device="cpu", generator=torch.Generator("cpu").manual_seed(seed))
-
-
-def _twin(module: nn.Module) -> nn.Module:
-    """The same module in eval mode and without hooks, sharing its weights: what runs it does not touch the original.
-
-    Weights on the meta device, shapes without numbers, become random ones.
-    """
-    twins: dict[nn.Module, nn.Module] = {}
-
-    def real(tensor: Tensor | None) -> Tensor | None:
-        if tensor is None or tensor.device.type != "meta":
-            return tensor
-        numbers = _random(tensor.shape, seed=tensor.numel()).to(tensor.dtype)
-        return nn.Parameter(numbers, requires_grad=False) if isinstance(tensor, nn.Parameter) else numbers
-
-    def copied(part: nn.Module) -> nn.Module:
-        if part not in twins:
-            twin = twins[part] = part.__new__(type(part))
-            twin.__dict__ = part.__dict__ | {"training": False, "_compiled_call_impl": None}
-            twin.__dict__ |= {k: type(v)() for k, v in part.__dict__.items() if "_hooks" in k and isinstance(v, dict)}
-            twin.__dict__["_parameters"] = {name: real(p) for name, p in part._parameters.items()}
-            twin.__dict__["_buffers"] = {name: real(b) for name, b in part._buffers.items()}
-            twin.__dict__["_modules"] = {n: c if c is None else copied(c) for n, c in part._modules.items()}
-        return twins[part]
-
-    return copied(module)
 
 
 @torch.no_grad()
@@ -475,6 +428,6 @@ def _input_shapes(model: nn.Module, example: Any) -> dict[nn.Module, tuple[int, 
             if args[0].shape == output.shape and output.ndim > 2:
                 shapes.setdefault(module, tuple(output.shape))
 
-    with evaluating(model), hooked(dict.fromkeys(model.modules(), look)):
+    with evaluating(model), hooked(dict.fromkeys(model.modules(), look)), suiting("example", example, model):
         call(model, example)
     return shapes

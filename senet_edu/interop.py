@@ -48,7 +48,8 @@ from torch import Tensor, nn
 
 from senet_edu import checks
 from senet_edu.cost import check_size
-from senet_edu.gates import Block, call, find_blocks, hooked
+from senet_edu.extras import extra
+from senet_edu.gates import Block, call, find_blocks, hooked, suiting
 from senet_edu.modes import evaluating
 
 OURS = "senet_edu"
@@ -240,7 +241,7 @@ def _from_blobs(params: Mapping[str, Any]) -> dict[str, Tensor]:
     """
     tensors: dict[str, Tensor] = {}
     if not isinstance(params, Mapping) or not params:
-        raise ValueError(f"state_dict must be Caffe's layers, name to arrays, got {params!r}")
+        raise ValueError(f"state_dict must be Caffe's layers, name to arrays, got {checks.shown(params)}")
     for layer, blobs in params.items():
         try:
             arrays = [torch.as_tensor(blob) for blob in blobs]
@@ -335,7 +336,7 @@ def compare_layers(model: nn.Module, other: nn.Module, x: Any) -> dict[str, floa
         calls them, so a layer stands before the block that holds it.
 
     Raises:
-        ValueError: one is no module; the two call no module of the same name.
+        ValueError: one is no module; x does not suit one; the two call no module of the same name.
     """
     checks.module("model", model)
     checks.module("other", other)
@@ -349,7 +350,7 @@ def compare_layers(model: nn.Module, other: nn.Module, x: Any) -> dict[str, floa
                 seen[name] = output.clone()  # an in-place ReLU behind the module would change it
 
         hooks = {module: partial(look, name) for name, module in network.named_modules() if name}
-        with hooked(hooks):
+        with hooked(hooks), suiting("x", x, network):
             call(network, x)
         return seen
 
@@ -366,7 +367,7 @@ def compare_layers(model: nn.Module, other: nn.Module, x: Any) -> dict[str, floa
 
 
 def _shapes(inputs: Iterable[Any]) -> str:
-    return ", ".join(str(tuple(x.shape)) if isinstance(x, Tensor) else repr(x) for x in inputs)
+    return ", ".join(str(tuple(x.shape)) if isinstance(x, Tensor) else checks.shown(x) for x in inputs)
 
 
 class _WithGates(nn.Module):
@@ -391,7 +392,7 @@ class _WithGates(nn.Module):
         for name, outputs in seen.items():
             if len(outputs) != 1:
                 raise ValueError(f"the model calls its block {name!r} {len(outputs)} times; its gates need one call")
-        gates = [seen[name][0] if block.known else seen[name][0].flatten(1) for name, block in self.blocks]
+        gates = [block.gates(seen[name][0]) for name, block in self.blocks]
         return logits, *gates
 
 
@@ -447,16 +448,17 @@ def export_onnx(
             except (RuntimeError, TypeError, IndexError) as error:
                 shapes = _shapes(x[0] for x in inputs)
                 raise ValueError(f"{said}={shapes} does not suit {type(model).__name__}: {error}") from error
-        torch.onnx.export(
-            wrapped,
-            inputs,
-            str(path),
-            input_names=["images", *(f"input{i}" for i in range(1, len(inputs)))],
-            output_names=names,
-            dynamic_shapes={"inputs": sizes},
-            opset_version=opset_version,
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
+        with extra("onnx"):
+            torch.onnx.export(
+                wrapped,
+                inputs,
+                str(path),
+                input_names=["images", *(f"input{i}" for i in range(1, len(inputs)))],
+                output_names=names,
+                dynamic_shapes={"inputs": sizes},
+                opset_version=opset_version,
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
     return names

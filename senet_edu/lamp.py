@@ -136,7 +136,7 @@ def network(
     checks.whole("seed", seed)
     checks.choice("placement", placement, PLACEMENTS)
     if not isinstance(layers, tuple) or not set(layers) <= {1, 2}:
-        raise ValueError(f"layers must be of 1 and 2, got {layers!r}")
+        raise ValueError(f"layers must be of 1 and 2, got {checks.shown(layers)}")
     if attention is None and options:
         raise ValueError(f"a plain network takes no options, got {', '.join(options)}")
     parts: dict[str, nn.Module] = {}

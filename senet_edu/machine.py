@@ -17,6 +17,8 @@ from typing import Any
 
 import torch
 
+from senet_edu.checks import shown
+
 PACKAGE = Path(__file__).parent
 
 
@@ -27,12 +29,12 @@ def usable(device: str | torch.device | None = None) -> torch.device:
         ValueError: there is no such device, or PyTorch cannot use it here.
     """
     if not isinstance(device, str | torch.device | None):
-        raise ValueError(f"device must be the name of a device, got {device!r}")
+        raise ValueError(f"device must be the name of a device, got {shown(device)}")
     try:
         found = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         torch.empty(0, device=found)
     except (AssertionError, NotImplementedError, RuntimeError) as error:
-        raise ValueError(f"device {str(device)!r} cannot be used here: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"device {shown(str(device))} cannot be used here: {str(error).splitlines()[0]}") from error
     return found
 
 

@@ -24,13 +24,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from senet_edu.checks import choice, flag, number, whole
+from senet_edu.checks import choice, flag, number, shown, whole
 from senet_edu.se import SEBlock, check_maps, global_average, unless_symbolic
 
 
 def _odd(name: str, value: object) -> int:
     if whole(name, value) < 1 or value % 2 == 0:  # an even kernel has no middle and would shift the map
-        raise ValueError(f"{name} must be odd and positive, got {value!r}")
+        raise ValueError(f"{name} must be odd and positive, got {shown(value)}")
     return int(value)
 
 
@@ -270,7 +270,7 @@ class GatherExcite(Gated):
     def __init__(self, channels: int, *, extent: int | None = None) -> None:
         super().__init__(channels)
         if extent is not None and whole("extent", extent) < 2:
-            raise ValueError(f"extent must be at least 2, or None for the whole map; got {extent!r}")
+            raise ValueError(f"extent must be at least 2, or None for the whole map; got {shown(extent)}")
         self.extent = extent
 
     def logits(self, x: Tensor) -> Tensor:
@@ -298,7 +298,7 @@ class GatherExciteTheta(Gated):
     def __init__(self, channels: int, *, extent: int = 8) -> None:
         super().__init__(channels)
         if whole("extent", extent) < 2 or extent & (extent - 1):
-            raise ValueError(f"extent must be a power of two and at least 2, got {extent!r}")
+            raise ValueError(f"extent must be a power of two and at least 2, got {shown(extent)}")
         self.gather = nn.Sequential()
         for _ in range(int(math.log2(extent))):
             self.gather.append(nn.Conv2d(channels, channels, 3, stride=2, padding=1, groups=channels, bias=False))
@@ -412,7 +412,7 @@ def make_attention(attention: str | Callable[..., nn.Module], channels: int, **o
         choice("attention", attention, ATTENTION)
     make = ATTENTION[attention] if isinstance(attention, str) else attention
     if not callable(make) or isinstance(make, nn.Module):
-        raise ValueError(f"attention must be a name, a class or a function, got {attention!r}")
+        raise ValueError(f"attention must be a name, a class or a function, got {shown(attention)}")
 
     name = attention if isinstance(attention, str) else getattr(make, "__name__", repr(make))
     parameters = list(inspect.signature(make).parameters.values())[1:]  # the first is the number of channels
@@ -421,9 +421,9 @@ def make_attention(attention: str | Callable[..., nn.Module], channels: int, **o
     anything = any(p.kind is p.VAR_KEYWORD for p in parameters)
     refused = [option for option in options if option in fixed or not (anything or option in takes)]
     if refused:
-        values = ", ".join(f"{option}={options[option]!r}" for option in refused)
+        values = ", ".join(f"{option}={shown(options[option])}" for option in refused)
         raise ValueError(f"attention {name!r} does not take {values}; its options: {', '.join(takes) or 'none'}")
     block = make(channels, **options)
     if not isinstance(block, nn.Module):
-        raise ValueError(f"attention {name!r} must make a module, got {block!r}")
+        raise ValueError(f"attention {name!r} must make a module, got {shown(block)}")
     return block

@@ -19,7 +19,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from senet_edu.checks import choice, flag, whole
+from senet_edu.checks import choice, flag, shown, whole
 
 SQUEEZES = ("avg", "max")
 """Ways to turn each map into one number; the paper's Table 11 compares the two."""
@@ -88,7 +88,7 @@ def check_maps(name: str, x: object, channels: int, channel_dim: int = 1, dims: 
     if torch.jit.is_tracing():
         return
     if not isinstance(x, Tensor):
-        raise ValueError(f"{name} must be a tensor, got {x!r}")
+        raise ValueError(f"{name} must be a tensor, got {shown(x)}")
     if x.ndim not in dims or x.shape[channel_dim] != channels:
         wanted = f"(N, {channels}, H, W)" if channel_dim == 1 else f"(N, …, {channels})"
         raise ValueError(f"{name} must be {wanted}, got {tuple(x.shape)}")
@@ -106,7 +106,7 @@ def make_activation(name: str, given: Activation, known: Mapping[str, Callable[[
         return copy.deepcopy(given)
     made = given() if callable(given) else known[choice(name, given, known)]()
     if not isinstance(made, nn.Module):
-        raise ValueError(f"{name} must make a module, got {made!r} from {given!r}")
+        raise ValueError(f"{name} must make a module, got {shown(made)} from {shown(given)}")
     return made
 
 
@@ -116,7 +116,8 @@ class SEBlock(nn.Module):
     Args:
         channels: C, the channels of the input; at least 1.
         reduction: r, how much narrower the hidden layer is than C; at least 1. The hidden width is
-            `max(min_hidden, channels // reduction)`, so it never falls to zero.
+            `max(min_hidden, channels // reduction)`, so it never falls to zero. From 2 to 16 the paper sees no
+            difference (22.25 to 22.29 % top-1 error of SE-ResNet-50; 32: 22.72; plain: 23.30; Table 10).
         squeeze: `"avg"` (the paper's) or `"max"`.
         gate: `"sigmoid"` (the paper's), `"hardsigmoid"`, `"tanh"`, `"relu"` or `"softmax"`, or a module.
         act: nonlinearity between the two layers, δ: `"relu"` (the paper's), `"silu"`, `"gelu"`, `"hardswish"`, or a
@@ -160,8 +161,8 @@ class SEBlock(nn.Module):
         reduction = whole("reduction", reduction, least=1)
         min_hidden = whole("min_hidden", min_hidden, least=1)
         flag("bias", bias)
-        if channel_dim not in (1, -1) or isinstance(channel_dim, bool):
-            raise ValueError(f"channel_dim must be 1 or -1, got {channel_dim!r}")
+        if whole("channel_dim", channel_dim) not in (1, -1):
+            raise ValueError(f"channel_dim must be 1 or -1, got {shown(channel_dim)}")
         self.channels = channels
         self.reduction = reduction
         self.squeeze_by = choice("squeeze", squeeze, SQUEEZES)
@@ -231,6 +232,7 @@ class SEBlock(nn.Module):
         return x * s
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Equations 2 to 4: `(N, C, H, W)` and, for padded batches, a mask `(N, H, W)`, to `(N, C, H, W)`."""
         z = self.squeeze(x) if mask is None else self.squeeze(x, mask)  # (N, C, H, W) -> (N, C)
         s = self.excite(z)  # (N, C) -> (N, C)
         return self.rescale(x, s)  # (N, C, H, W)
@@ -244,7 +246,8 @@ def _check_row(name: str, row: object, channels: int) -> None:
     if isinstance(row, torch.fx.Proxy) or torch.jit.is_tracing():
         return
     if not isinstance(row, Tensor) or row.ndim < 2 or row.shape[-1] != channels:
-        raise ValueError(f"{name} must be (N, {channels}), got {tuple(getattr(row, 'shape', ())) or repr(row)}")
+        got = tuple(row.shape) if isinstance(row, Tensor) else shown(row)
+        raise ValueError(f"{name} must be (N, {channels}), got {got}")
 
 
 def unless_symbolic(mask: Tensor | None) -> Tensor | None:
@@ -261,5 +264,4 @@ def _check_mask(x: Tensor, mask: object, channel_dim: int) -> None:
         return
     wanted = tuple(size for axis, size in enumerate(x.shape) if axis != channel_dim % x.ndim)
     if not isinstance(mask, Tensor) or mask.dtype != torch.bool or mask.shape != wanted:
-        got = f"{mask.dtype} {tuple(mask.shape)}" if isinstance(mask, Tensor) else repr(mask)
-        raise ValueError(f"mask must be torch.bool {wanted}, got {got}")
+        raise ValueError(f"mask must be torch.bool {wanted}, got {shown(mask)}")

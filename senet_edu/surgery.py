@@ -19,7 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from senet_edu.checks import choice, whole
+from senet_edu import checks
+from senet_edu.checks import shown, whole
+from senet_edu.extras import extra
 from senet_edu.gates import call, hooked, plain_names
 from senet_edu.modes import evaluating
 from senet_edu.relatives import make_attention
@@ -117,16 +119,15 @@ def insert_se(
             forward pass, or does not return one tensor with channels; the network does not take the example or
             `input_size`; the block cannot start as the identity.
     """
-    if not isinstance(model, nn.Module):
-        raise ValueError(f"model must be a module, got {model!r}")
-    if start is not None:
-        choice("start", start, ("identity",))
-    if channel_dim not in (None, 1, -1):
-        raise ValueError(f"channel_dim must be 1, -1 or None, got {channel_dim!r}")
+    checks.module("model", model)
+    if start is not None and not (isinstance(start, str) and start == "identity"):
+        raise ValueError(f"start must be 'identity' or None, got {shown(start)}")
+    if channel_dim is not None and checks.whole("channel_dim", channel_dim) not in (1, -1):
+        raise ValueError(f"channel_dim must be 1, -1 or None, got {shown(channel_dim)}")
     one = isinstance(after, (str, type, nn.Module)) or not isinstance(after, Iterable)
     targets = [after] if one else list(after)
     if not targets:
-        raise ValueError(f"after must name at least one submodule, got {after!r}")
+        raise ValueError(f"after must name at least one submodule, got {shown(after)}")
     chosen = {path: module for target in targets for path, module in _matching(model, target).items()}
     x = _zeros(model, input_size) if example is None else example
     blocks = {}
@@ -160,11 +161,10 @@ def remove_se(model: nn.Module, names: str | Sequence[str] = "**") -> nn.Module:
     Raises:
         ValueError: no such block; names are none.
     """
-    if not isinstance(model, nn.Module):
-        raise ValueError(f"model must be a module, got {model!r}")
+    checks.module("model", model)
     patterns = [names] if isinstance(names, str) else names
     if not isinstance(patterns, Sequence) or not patterns or not all(isinstance(one, str) for one in patterns):
-        raise ValueError(f"names must be a name, a pattern or several, got {names!r}")
+        raise ValueError(f"names must be a name, a pattern or several, got {shown(names)}")
     paths = plain_names(model)
     found = [
         path
@@ -174,7 +174,7 @@ def remove_se(model: nn.Module, names: str | Sequence[str] = "**") -> nn.Module:
         and any(_name_matches(paths[path].replace(".body", ""), pattern) for pattern in patterns)
     ]
     if not found:
-        raise ValueError(f"names={names!r} matches no block that insert_se put into {type(model).__name__}")
+        raise ValueError(f"names={shown(names)} matches no block that insert_se put into {type(model).__name__}")
     for path in sorted(found, key=lambda path: path.count("."), reverse=True):
         _replace(model, path, model.get_submodule(path).body)
     return model
@@ -196,16 +196,17 @@ def _matching(model: nn.Module, target: Target) -> dict[str, nn.Module]:
         names.setdefault(module, []).append(path)
     chosen = {}
     for module, aliases in names.items():
-        shown = plain[aliases[0]]
         if aliases == [""] or not _hits(target, module, [plain[path] for path in aliases]):
             continue
         if isinstance(module, WithSE) or aliases[0].endswith(".body") and _parent_has_se(model, aliases[0]):
-            raise ValueError(f"after={target!r}: {shown.removesuffix('.body')!r} already has an SE block")
+            raise ValueError(
+                f"after={shown(target)}: {plain[aliases[0]].removesuffix('.body')!r} already has an SE block"
+            )
         if len(aliases) > 1:
-            raise ValueError(f"after={target!r}: one module stands under several names, {', '.join(aliases)}")
+            raise ValueError(f"after={shown(target)}: one module stands under several names, {', '.join(aliases)}")
         chosen[aliases[0]] = module
     if not chosen:
-        raise ValueError(f"after={target!r} matches no submodule of {type(model).__name__}")
+        raise ValueError(f"after={shown(target)} matches no submodule of {type(model).__name__}")
     return chosen
 
 
@@ -217,7 +218,7 @@ def _hits(target: Target, module: nn.Module, names: Sequence[str]) -> bool:
     if isinstance(target, nn.Module):
         return module is target
     if not callable(target):
-        raise ValueError(f"after must hold names, types, modules or functions, got {target!r}")
+        raise ValueError(f"after must hold names, types, modules or functions, got {shown(target)}")
     return bool(target(names[0], module))
 
 
@@ -247,7 +248,7 @@ def _zeros(model: nn.Module, input_size: object) -> Tensor:
     except (TypeError, ValueError):
         size = []
     if not size:
-        raise ValueError(f"input_size must be the shape of one input, such as (3, 224, 224); got {input_size!r}")
+        raise ValueError(f"input_size must be the shape of one input, such as (3, 224, 224); got {shown(input_size)}")
     like = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
     return torch.zeros(1, *size, dtype=like.dtype, device=like.device)
 
@@ -348,7 +349,8 @@ def se_inception_v3(*, reduction: int = 16, bias: bool = False, min_hidden: int 
     Raises:
         ImportError: torchvision is not installed; it comes with the extra `book`.
     """
-    from torchvision.models import inception_v3
+    with extra("book"):
+        from torchvision.models import inception_v3
 
     if options.get("weights") is None:
         options.setdefault("init_weights", True)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from senet_edu import checks
+
 THEMES = ("light", "dark")
 TOKENS: Mapping[str, Any] = json.loads(Path(__file__).with_name("tokens.json").read_text(encoding="utf-8"))
 """`TOKENS[theme][name]` is a color; `TOKENS["gate"]` holds the stops of the scale of gates, from 0 to 1, and
@@ -25,7 +27,6 @@ def css(theme: str, prefix: str = "") -> str:
     Raises:
         ValueError: for another theme.
     """
-    if theme not in THEMES:
-        raise ValueError(f"theme must be one of {', '.join(THEMES)}, got {theme!r}")
+    checks.choice("theme", theme, THEMES)
     scales = {"gate": ", ".join(TOKENS["gate"]), "signed": ", ".join(TOKENS["signed"][theme])}
     return "\n".join(f"--{prefix}{name}: {value};" for name, value in {**TOKENS[theme], **scales}.items())

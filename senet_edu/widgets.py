@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import ipywidgets
-from IPython.display import DisplayHandle, display
+from senet_edu.extras import extra
+
+with extra("book"):
+    import ipywidgets
+    from IPython.display import DisplayHandle, display
 
 
 def _show(widget: ipywidgets.Widget) -> None:

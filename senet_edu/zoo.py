@@ -15,7 +15,7 @@ from typing import Any
 
 from safetensors.torch import load_file
 
-from senet_edu import store
+from senet_edu import checks, store
 from senet_edu.resnet import ResNet, create_model
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -42,7 +42,7 @@ def facts(name: str) -> dict[str, Any]:
     if not isinstance(name, str) or name not in known:
         near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.9)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"name {name!r} has no shipped weights; there are {', '.join(known)}{hint}")
+        raise ValueError(f"name {checks.shown(name)} has no shipped weights; there are {', '.join(known)}{hint}")
     return known[name]
 
 

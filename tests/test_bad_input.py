@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -26,11 +27,13 @@ from senet_edu import (
     make_attention,
     receptive,
     remove_se,
+    tokens,
     train,
     zoo,
 )
 from senet_edu import analysis as an
 from senet_edu.audit import audit, load_model
+from senet_edu.checks import shown
 from senet_edu.cost import (
     cost_by_module,
     cost_by_stage,
@@ -82,7 +85,7 @@ def with_each(bad: object, function: Callable[..., object], *names: str, **other
     for name in names:
         yield (
             name,
-            f"{getattr(function, '__name__', 'call')} {name}={bad!r}",
+            f"{getattr(function, '__name__', 'call')} {name}={shown(bad)}",
             lambda n=name: function(**others | {n: bad}),
         )
 
@@ -353,8 +356,62 @@ def book() -> Iterator[Case]:
         yield from with_each(bad, Guess, "question", key="k", options=["a", "b"])
 
 
+def large() -> Iterator[Case]:
+    """Things of which an error must not print every number: arrays, tensors, lists of them, networks."""
+    recipe = train.Recipe(data="procedural", epochs=1)
+    net = {"model": network()}
+    functions: tuple[tuple[Callable[..., object], tuple[str, ...], dict[str, object]], ...] = (
+        (SEBlock, ("channels", "reduction", "min_hidden", "hidden", "squeeze", "bias", "channel_dim"), {"channels": 8}),
+        (make_attention, ("attention", "channels"), {"attention": "se", "channels": 8}),
+        (ATTENTION["cbam"], ("kernel_size",), {"channels": 8}),
+        (ATTENTION["ge_theta"], ("extent",), {"channels": 8}),
+        (senet_edu.se_resnet50, ("placement", "stages", "reduction", "planes", "stem", "groups", "drop_rate"), {}),
+        (create_model, ("name",), {}),
+        (list_models, ("pattern",), {}),
+        (load_pretrained, ("name",), {}),
+        (insert_se, ("input_size", "start", "channel_dim"), net | {"after": "layer1"}),
+        (remove_se, ("names",), net),
+        (fold_gates, ("gates", "spread"), net | {"x": torch.zeros(2, 3, 32, 32)}),
+        (export_onnx, ("path", "input_size", "opset_version"), net | {"path": "x.onnx"}),
+        (convert_state_dict, ("state_dict", "source"), {"state_dict": {}, "source": "caffe"}),
+        (se_parameters, ("stages", "reduction", "bias"), {"stages": [(3, 256)]}),
+        (multiply_adds, ("input_size", "elementwise"), net | {"input_size": (3, 32, 32)}),
+        (measure_latency, ("models", "repeats"), {"models": {}, "x": X}),
+        (machine.usable, ("device",), {}),
+        (tokens.css, ("theme",), {}),
+        (load_model, ("source",), {}),
+        (data.load, ("name",), {}),
+        (data.procedural, ("train", "seed"), {}),
+        (data.ImageData, ("train_images", "train_labels"), PARTS),
+        (an.summarize, ("labels", "low"), {"gates": GATES, "labels": LABELS}),
+        (an.openers, ("gates", "k"), {"gates": {"a": GATES}}),
+        (an.answers, ("images", "batch_size"), net | {"images": IMAGES, "overrides": [{}]}),
+        (train.Recipe, ("model", "epochs", "lr", "sizes", "model_options", "flip"), {}),
+        (train.train, ("recipe", "data", "out", "resume"), {"recipe": recipe, "data": SET, "progress": False}),
+        (train.train_many, ("recipes",), {"data": SET}),
+        (train.profile_steps, ("recipe", "steps"), {"recipe": recipe, "data": SET}),
+        (lamp.network, ("placement", "layers", "channels"), {}),
+        (Block, ("open",), {}),
+        (Guess, ("key", "question", "options"), {"key": "k", "question": "Why?", "options": ["a", "b"]}),
+    )
+    for bad in (torch.rand(300, 300), np.full((300, 300), 0.5), nn.Sequential(*[nn.Linear(2, 2) for _ in range(99)])):
+        for function, names, others in functions:
+            for name in names:
+                if not (name == "attention" and isinstance(bad, nn.Module)) or function is make_attention:
+                    yield from with_each(bad, function, name, **others)
+        strange = [bad, None] * 50
+        yield "overrides", "overrides", lambda bad=bad: opened(override_gates(network(), bad))
+        yield "overrides", "a list", lambda bad=strange: opened(override_gates(network(), {"layer1.0.se": bad}))
+        yield "after", "a list of what is no place", lambda bad=strange: insert_se(network(), [bad])
+        if not isinstance(bad, nn.Module):
+            yield "overrides", "text", lambda bad=bad: opened(override_gates(network(), {"layer1.0.se": bad * np.nan}))
+            yield "after", "no place", lambda bad=bad: insert_se(network(), [bad])
+    yield "after", "a network elsewhere", lambda: insert_se(network(), senet_edu.resnet50())
+    yield "gate", "a gate that makes none", lambda: SEBlock(8, gate=lambda: torch.zeros(300, 300))
+
+
 CASES: dict[str, Case] = {}
-for group in (blocks, networks, surgery, models, costs, data_sets, statistics, training, book):
+for group in (blocks, networks, surgery, models, costs, data_sets, statistics, training, book, large):
     for argument, what, call in group():
         CASES[f"{group.__name__}: {what} {len(CASES)}"] = argument, what, call
 
@@ -363,8 +420,9 @@ for group in (blocks, networks, surgery, models, costs, data_sets, statistics, t
 def test_bad_arguments_are_named(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     argument, _, call = CASES[case]
-    with pytest.raises(ValueError, match=rf"\b{argument}\b"):
+    with pytest.raises(ValueError, match=rf"\b{argument}\b") as caught:
         call()
+    assert len(str(caught.value)) < 1000
     assert list(tmp_path.iterdir()) == []
 
 

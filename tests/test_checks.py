@@ -90,9 +90,9 @@ def test_images():
         (good[0], r"torch.uint8 \(3, 4, 5\)"),
         (good[:, :1], r"torch.uint8 \(2, 1, 4, 5\)"),
         (good[:0], r"torch.uint8 \(0, 3, 4, 5\)"),
-        (good.numpy(), r"a ndarray \(2, 3, 4, 5\)"),
-        ([good], "a list"),
-        (None, "a NoneType"),
+        (good.numpy(), r"ndarray of uint8 \(2, 3, 4, 5\)"),
+        ([good], r"\[torch.uint8 \(2, 3, 4, 5\)\]"),
+        (None, "None"),
     ):
         with pytest.raises(ValueError, match=rf"^x must be uint8 \(N, 3, H, W\) with N >= 1, got {kind}$"):
             checks.images("x", wrong)
@@ -110,3 +110,32 @@ def test_labels():
     for classes in (3, None):
         with pytest.raises(ValueError, match="^labels must be from 0.* got -1 to 1$"):
             checks.labels("labels", good - 1, 3, classes)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (torch.rand(300, 300), "torch.float32 (300, 300)"),
+        (np.zeros((300, 300)), "ndarray of float64 (300, 300)"),
+        (torch.empty(9, device="meta"), "torch.float32 (9,)"),
+        (torch.nn.Linear(3, 3), "Linear"),
+        ([np.zeros(9), 1], "[ndarray of float64 (9,), 1]"),
+        ({"a": torch.zeros(9)}, "{'a': torch.float32 (9,)}"),
+        (torch.tensor(3), "tensor(3)"),
+        (np.float32(0.5), repr(np.float32(0.5))),
+        (list(range(1000)), "[0, 1, 2, 3, 4, 5, 6, 7, ...]"),
+        ("se", "'se'"),
+        (float("nan"), "nan"),
+    ],
+)
+def test_a_value_is_shown_in_a_few_words(value: object, text: str) -> None:
+    assert checks.shown(value) == text
+
+
+def test_what_cannot_be_shown_is_named() -> None:
+    class Odd:
+        def __repr__(self) -> str:
+            raise RuntimeError
+
+    assert checks.shown(10**5000) == "a very long int"
+    assert "Odd" in checks.shown(Odd()) and len(checks.shown("x" * 10**6)) < 300

@@ -7,11 +7,15 @@ from collections.abc import Callable
 
 import pytest
 import torch
+import torch.nn.functional as F
 import torchvision.models as tv
 from torch import Tensor, nn
 
-from senet_edu import SEBlock, create_model, insert_se, override_gates, record_gates
+from senet_edu import SEBlock, create_model, fold_gates, insert_se, override_gates, record_gates
+from senet_edu.audit import audit
+from senet_edu.cost import se_cost
 from senet_edu.gates import find_blocks, find_gates
+from senet_edu.interop import _WithGates
 
 
 def of_torchvision(name: str) -> nn.Module:
@@ -234,6 +238,88 @@ def test_blocks_in_any_number_of_axes(block: nn.Module, shape: tuple[int, ...]) 
     assert s.shape == (2, 6)
     axis = x.shape.index(6)
     torch.testing.assert_close(y, x * s.view([n if i in (0, axis) else 1 for i, n in enumerate(shape)]))
+
+
+class Functional(nn.Module):
+    """The gates come from a function, and no submodule puts them out."""
+
+    def __init__(self, channels: int, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.fc1, self.fc2, self.function = nn.Linear(channels, 4), nn.Linear(4, channels), function
+
+    def forward(self, x: Tensor) -> Tensor:
+        z = self.fc1(x.mean((2, 3))).relu()
+        return x * self.function(self.fc2(z))[:, :, None, None]
+
+
+class TwoRows(nn.Module):
+    """As CBAM's first half: the sigmoid of a sum, so that no submodule puts out even what goes into it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mlp = nn.Sequential(nn.Linear(8, 4), nn.ReLU(), nn.Linear(4, 8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        s = torch.sigmoid(self.mlp(x.mean((2, 3))) + self.mlp(x.amax((2, 3))))
+        return x * s[:, :, None, None]
+
+
+FUNCTIONS = {
+    "sigmoid": torch.sigmoid,
+    "sigmoid written out": lambda o: 1 / (1 + (-o).exp()),
+    "hardsigmoid": F.hardsigmoid,
+    "hardsigmoid written out": lambda o: F.relu6(o + 3) / 6,
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_sigmoid_that_forward_calls_as_a_function(name: str) -> None:
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), Functional(8, FUNCTIONS[name])).eval()
+    x = torch.randn(2, 3, 8, 8)
+    block = find_blocks(model)["1"]
+    assert block.gate is model[1].fc2 and block.function == name.split()[0]
+    with torch.no_grad(), record_gates(model) as gates:
+        y = model(x)
+    u = model[0](x)
+    torch.testing.assert_close(y, u * gates["1"][:, :, None, None])
+    for new in (0.0, 1.0, torch.rand(8), torch.rand(2, 8)):
+        s = torch.as_tensor(new).expand(2, 8)
+        with torch.no_grad(), override_gates(model, {"1": new}), record_gates(model) as seen:
+            y = model(x)
+        torch.testing.assert_close(seen["1"], s)
+        torch.testing.assert_close(y, u * s[:, :, None, None])
+    with torch.no_grad(), override_gates(model, {"1": lambda s: s / 2}):
+        torch.testing.assert_close(model(x), u * gates["1"][:, :, None, None] / 2)
+    with override_gates(model, {"1": 1.5}), pytest.raises(ValueError, match=r"overrides\['1'\] must be from 0 to 1"):
+        model(x)
+    s = torch.tensor([0.0, 0.3, 1.0, 0.5, 0.6, 0.7, 0.8, 0.9], requires_grad=True)
+    with override_gates(model, {"1": s}):
+        model(x).sum().backward()
+    expected = u.sum((0, 2, 3)) * torch.tensor([0, 1, 0, 1, 1, 1, 1, 1])
+    torch.testing.assert_close(s.grad, expected.detach(), rtol=1e-3, atol=1e-3)
+
+
+def test_every_tool_knows_what_the_function_makes_of_it() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), Functional(8, torch.sigmoid)).eval()
+    x = torch.randn(4, 3, 8, 8)
+    with torch.no_grad(), record_gates(model) as gates:
+        model(x)
+    (row,) = audit(model, x)
+    assert row.verdict == "ok" and row.mean == pytest.approx(gates["1"].mean().item())
+    assert [cost.multiply_adds for cost in se_cost(model, (3, 8, 8))] == [288, 64, 288]
+    assert torch.equal(_WithGates(model, find_blocks(model))(x)[1], gates["1"])
+    with torch.no_grad(), override_gates(model, {"1": gates["1"].mean(0)}):
+        expected = model(x)
+    assert fold_gates(model, x).folded == {"1": "0"}
+    torch.testing.assert_close(model(x), expected)
+
+
+def test_gates_that_cannot_be_reached_are_said_to_be_there() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), TwoRows())
+    assert find_gates(model) == {}
+    with pytest.raises(ValueError, match=r"\['1'\] scale their channels.* self.gate = nn.Sigmoid\(\)"):
+        with record_gates(model):
+            pass
 
 
 def test_a_block_of_one_size_needs_an_example() -> None:

@@ -12,7 +12,8 @@ import torch
 import torch.utils.checkpoint
 from torch import nn
 
-from senet_edu import SEBlock, create_model, override_gates, record_gates
+from senet_edu import SEBlock, compare_layers, create_model, find_gates, fold_gates, override_gates, record_gates
+from senet_edu.audit import audit
 from senet_edu.resnet import BasicBlock, ResNet
 
 NAMES = ["layer1.0.se", "layer1.1.se", "layer2.0.se"]
@@ -496,3 +497,34 @@ def test_a_function_that_returns_no_gates_is_named(answer):
     with pytest.raises(ValueError, match=r"overrides\['layer1.0.se'\] must return .* got "):
         with override_gates(model, {"layer1.0.se": lambda s: answer}):
             model(torch.randn(2, 3, 32, 32))
+
+
+def test_a_function_that_returns_what_is_not_finite_is_named(model, x):
+    def spoiled(s):
+        return s / 0
+
+    with override_gates(model, {"layer1.0.se": spoiled}):
+        with pytest.raises(ValueError, match=r"overrides\['layer1.0.se'\] must return finite gates"):
+            model(x)
+
+
+def test_saved_gates_are_an_ordinary_dictionary(model, x, tmp_path):
+    with torch.no_grad(), record_gates(model) as gates:
+        model(x)
+    torch.save(gates, tmp_path / "gates.pt")
+    again = torch.load(tmp_path / "gates.pt")  # by default it reads tensors and containers, and runs no code
+    assert list(again) == list(gates) and all(torch.equal(again[name], s) for name, s in gates.items())
+
+
+def test_an_input_that_does_not_suit_is_named_as_the_reader_calls_it(model):
+    x = torch.zeros(2, 5, 32, 32)
+    for name, call in {
+        "x": lambda: compare_layers(model, model, x),
+        " x": lambda: audit(model, x),
+        "  x": lambda: fold_gates(model, x),
+        "example": lambda: find_gates(model, example=x),
+    }.items():
+        with pytest.raises(
+            ValueError, match=rf"^{name.strip()}=torch.float32 \(2, 5, 32, 32\) does not suit ResNet: Given"
+        ):
+            call()

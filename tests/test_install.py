@@ -15,13 +15,18 @@ import zipfile
 from collections.abc import Callable
 from email import message_from_string
 from email.message import Message
+from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import metadata as metadata_of
 from pathlib import Path
 
 import matplotlib
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import senet_edu
+from senet_edu.extras import extra
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
@@ -108,6 +113,97 @@ def test_an_index_says_what_it_is(metadata: Message) -> None:
     classifiers = metadata.get_all("Classifier")
     assert any(one.startswith("Programming Language :: Python :: 3.") for one in classifiers)
     assert metadata["Keywords"] and not any(one.startswith("License ::") for one in classifiers)  # License-Expression
+
+
+# The wheel without extras
+
+
+def required(*names: str) -> set[str]:
+    """Distributions that these need, and they themselves, as far as they are installed here."""
+    found: set[str] = set()
+    left = list(names)
+    while left:
+        name = canonicalize_name(left.pop())
+        try:
+            needs = [Requirement(line) for line in metadata_of(name).get_all("Requires-Dist") or []]
+        except PackageNotFoundError:  # for another platform
+            continue
+        if name not in found:
+            found.add(name)
+            left += [one.name for one in needs if one.marker is None or one.marker.evaluate({"extra": ""})]
+    return found
+
+
+@pytest.fixture(scope="module")
+def bare(wheel: Path, metadata: Message, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python that has the wheel and what the wheel requires, linked from here, and no other library."""
+    if os.name == "nt":
+        pytest.skip("links need rights on Windows")
+    folder = tmp_path_factory.mktemp("bare")
+    venv.create(folder, symlinks=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    direct = [Requirement(line) for line in metadata.get_all("Requires-Dist")]
+    for name in required(*(one.name for one in direct if one.marker is None)):
+        files = distribution(name).files or []
+        for top in {file.parts[0] for file in files} - {"..", "__pycache__", "bin"}:
+            here = Path(str(distribution(name).locate_file(top)))
+            if here.exists() and not (site / top).exists():
+                (site / top).symlink_to(here)
+    run(sys.executable, "-m", "pip", "--python", folder / "bin" / "python", "install", "-q", "--no-deps", wheel)
+    return folder / "bin" / "python"
+
+
+BARE = """
+import importlib, json, pkgutil, sys
+import senet_edu, torch
+from senet_edu import SEBlock, create_model, fold_gates, insert_se, load_pretrained, override_gates, record_gates
+from senet_edu.audit import audit
+
+model, x = load_pretrained("se_resnet20"), torch.zeros(2, 3, 32, 32)
+with record_gates(model) as gates, override_gates(model, {"layer1.0.se": 1.0}):
+    model(x)
+insert_se(create_model("resnet8"), "layer1", input_size=(3, 32, 32))
+assert len(gates) == 9 and audit(model, x).healthy and fold_gates(model, x).folded and SEBlock(16)
+failed = {}
+def tried(what, call, *args):
+    try:
+        call(*args)
+    except ImportError as error:
+        failed[what] = str(error)
+for name in senet_edu.__all__:
+    tried(name, getattr, senet_edu, name)
+for module in pkgutil.iter_modules(senet_edu.__path__):
+    if module.name != "__main__":
+        tried(f"import {module.name}", importlib.import_module, f"senet_edu.{module.name}")
+tried("se_inception_v3()", senet_edu.se_inception_v3)
+tried("export_onnx()", senet_edu.export_onnx, create_model("se_resnet8"), sys.argv[1])
+print(json.dumps(failed))
+"""
+WITHOUT_EXTRAS = {
+    **dict.fromkeys(("load_cifar10", "load_cifar100"), "train"),
+    **{f"import {name}": "train" for name in ("analysis", "compatibility", "data", "explorables", "train")},
+    **{f"import {name}": "book" for name in ("check", "plots", "widgets")},
+    "se_inception_v3()": "book",
+    "export_onnx()": "onnx",
+}
+
+
+def test_networks_need_no_extra_and_an_error_names_the_one_that_is_missing(bare: Path, tmp_path: Path) -> None:
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    failed = json.loads(run(bare, "-c", BARE, tmp_path / "x.onnx", cwd=tmp_path, env=env))
+    assert {what: re.findall(r'pip install "senet-edu\[(\w+)\]"', error) for what, error in failed.items()} == {
+        what: [name] for what, name in WITHOUT_EXTRAS.items()
+    }
+    assert f"senet_edu {senet_edu.__version__}" in run(bare, "-m", "senet_edu", cwd=tmp_path, env=env)
+
+
+def test_only_a_missing_library_is_blamed_on_an_extra() -> None:
+    for statement, message in (
+        ("import no_such_library.part", "no_such_library is not installed"),
+        ("import senet_edu.no", "No module"),
+    ):
+        with pytest.raises(ModuleNotFoundError, match=message), extra("book"):
+            exec(statement)
 
 
 # The install cell

@@ -21,7 +21,7 @@ PACKAGE = "senet_edu"
 # A module, or a package of them, imports from lower floors only, wherever in it the import stands. Within a package,
 # and so in the whole house, no imports form a circle.
 FLOORS = (
-    ("checks", "commandline", "interrupt", "modes"),
+    ("checks", "commandline", "extras", "interrupt", "modes", "trial"),
     ("se", "gates", "machine", "published", "tokens"),
     ("store", "relatives"),
     ("data", "resnet", "lamp"),

@@ -342,7 +342,7 @@ def test_the_identity_learns():
 def test_what_cannot_start_as_the_identity(options):
     with pytest.raises(ValueError, match="start='identity' needs an SEBlock with a sigmoid or a hardsigmoid, got "):
         insert_se(small(), "0", input_size=(3, 8, 8), start="identity", **options)
-    with pytest.raises(ValueError, match="start must be one of identity; got 'open'"):
+    with pytest.raises(ValueError, match="start must be 'identity' or None, got 'open'"):
         insert_se(small(), "0", input_size=(3, 8, 8), start="open")
 
 

@@ -75,5 +75,5 @@ def test_css_has_every_token(theme: str) -> None:
 
 
 def test_another_theme() -> None:
-    with pytest.raises(ValueError, match="theme must be one of light, dark, got 'sepia'"):
+    with pytest.raises(ValueError, match="theme must be one of light, dark; got 'sepia'"):
         css("sepia")

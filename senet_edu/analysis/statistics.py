@@ -111,7 +111,7 @@ def summarize(gates: Tensor, labels: Tensor, low: float = 0.05, high: float = 0.
         ValueError: as for `class_means`; `low` and `high` are not 0 <= low < high <= 1.
     """
     if not 0 <= checks.number("low", low) < checks.number("high", high) <= 1:
-        raise ValueError(f"low and high must be 0 <= low < high <= 1, got {low!r} and {high!r}")
+        raise ValueError(f"low and high must be 0 <= low < high <= 1, got {checks.shown(low)} and {checks.shown(high)}")
     means = class_means(gates, labels)
     s = gates.double()
     return Summary(
@@ -164,7 +164,7 @@ def checked(gates: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         ValueError: anything but a dictionary from names to finite `(N, C)`.
     """
     if not isinstance(gates, Mapping):
-        raise ValueError(f"gates must be a dictionary from a block's name to its gates, got {gates!r}")
+        raise ValueError(f"gates must be a dictionary from a block's name to its gates, got {checks.shown(gates)}")
     for block, s in gates.items():
         _matrix(s, f"gates[{block!r}]")
     return gates

@@ -4,6 +4,11 @@ Every judge prints one line and returns nothing. It tests what the answer *does*
 An exercise that nobody has answered yet (`...`) gets an invitation, so a fresh notebook runs from top to bottom.
 """
 
+from senet_edu.extras import extra
+
+with extra("book"):
+    import torchvision  # noqa: F401
+
 from senet_edu.check.are_gates_explanations import frozen_gates, paired_interval
 from senet_edu.check.does_it_help import seed_interval, what_follows
 from senet_edu.check.excitation import both_open, excite, hidden_width

@@ -11,6 +11,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from senet_edu.checks import choice
+from senet_edu.extras import extra
+
+with extra("train"):
+    import filelock  # noqa: F401
+    import tqdm  # noqa: F401
+
 from senet_edu.data.augment import crop_flip, cutout, draw_shifts, normalize, pad
 from senet_edu.data.cifar import CIFAR10, CIFAR100, Source, data_folder, load_cifar10, load_cifar100
 from senet_edu.data.images import CLASSES, MEAN, STD, ImageData

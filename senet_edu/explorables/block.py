@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from senet_edu import store
+from senet_edu import checks, store
 from senet_edu.data import normalize
 from senet_edu.explorables.lib.base import Explorable, pack
 from senet_edu.explorables.lib.net import export_browser
@@ -98,8 +98,7 @@ class Block(Explorable):
     name = "block"
 
     def __init__(self, open: str) -> None:
-        if open not in OPEN:
-            raise ValueError(f"open must be one of {', '.join(OPEN)}; got {open!r}")
+        checks.choice("open", open, OPEN)
         net = load_pretrained(NETWORK)
         self.spec, self.weights = export_browser(net)
         name = shown_block()

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from senet_edu import checks
 from senet_edu.explorables.lib.base import Explorable
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Excitation(Explorable):
             if block.channels != len(z) or block.fc1.bias is not None:
                 raise ValueError(f"blocks must have {len(z)} channels and no biases, got {name!r}: {block}")
         if not 0 <= channel < len(z):
-            raise ValueError(f"channel must be 0 to {len(z) - 1}, got {channel!r}")
+            raise ValueError(f"channel must be 0 to {len(z) - 1}, got {checks.shown(channel)}")
         super().__init__(
             {
                 "z": _rounded(z),

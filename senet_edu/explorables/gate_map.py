@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
+from senet_edu import checks
 from senet_edu.analysis import Summary
 from senet_edu.explorables.lib.base import Explorable, pack
 
@@ -41,10 +42,8 @@ class GateMap(Explorable):
         blocks = list(next(iter(means.values())))
         block = blocks[-1] if block is None else block
         chosen = classes[0] if chosen is None else chosen
-        if block not in blocks:
-            raise ValueError(f"block must be one of {', '.join(blocks)}; got {block!r}")
-        if chosen not in classes:
-            raise ValueError(f"chosen must be one of {', '.join(classes)}; got {chosen!r}")
+        checks.choice("block", block, blocks)
+        checks.choice("chosen", chosen, classes)
         if list(summaries) != list(means):
             raise ValueError(f"summaries must be of the networks {list(means)}, got {list(summaries)}")
         networks = []

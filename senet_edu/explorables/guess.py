@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from html import escape
 
+from senet_edu import checks
 from senet_edu.explorables.lib.base import Explorable
 
 
@@ -31,10 +32,10 @@ class Guess(Explorable):
 
     def __init__(self, key: str, question: str, options: Sequence[str]) -> None:
         if not isinstance(key, str) or not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", key):
-            raise ValueError(f"key must be lower-case letters, digits and hyphens, got {key!r}")
+            raise ValueError(f"key must be lower-case letters, digits and hyphens, got {checks.shown(key)}")
         _check_text("question", question)
         if not isinstance(options, list | tuple) or len(options) < 2 or len(set(options)) < len(options):
-            raise ValueError(f"options must be two or more different answers, got {options!r}")
+            raise ValueError(f"options must be two or more different answers, got {checks.shown(options)}")
         for option in options:
             _check_text("each of the options", option)
         super().__init__({"key": key, "question": question, "options": list(options)}, question)
@@ -60,9 +61,8 @@ class Verdict(Explorable):
 
     def __init__(self, guess: Guess, answer: str, sentence: str) -> None:
         if not isinstance(guess, Guess):
-            raise ValueError(f"guess must be a Guess, the question that is answered; got {guess!r}")
-        if answer not in guess.data["options"]:
-            raise ValueError(f"answer must be one of {', '.join(guess.data['options'])}; got {answer!r}")
+            raise ValueError(f"guess must be a Guess, the question that is answered; got {checks.shown(guess)}")
+        checks.choice("answer", answer, guess.data["options"])
         _check_text("sentence", sentence)
         data = {**guess.data, "answer": answer, "sentence": sentence}
         super().__init__(data, f"The answer to: {guess.data['question']}")
@@ -74,4 +74,4 @@ class Verdict(Explorable):
 
 def _check_text(what: str, text: str) -> None:
     if not isinstance(text, str) or not text.strip():
-        raise ValueError(f"{what} must be text that is not empty, got {text!r}")
+        raise ValueError(f"{what} must be text that is not empty, got {checks.shown(text)}")

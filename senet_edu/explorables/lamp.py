@@ -13,7 +13,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from senet_edu import lamp, store
+from senet_edu import checks, lamp, store
 from senet_edu.explorables.lib.base import Explorable, pack
 from senet_edu.explorables.live import load_samples
 
@@ -86,8 +86,7 @@ class Lamp(Explorable):
     name = "lamp"
 
     def __init__(self, open: str = "question") -> None:
-        if open not in OPEN:
-            raise ValueError(f"open must be one of {', '.join(OPEN)}; got {open!r}")
+        checks.choice("open", open, OPEN)
         images = load_samples()
         photos = [{"name": name, "pixels": pack(images[name].permute(1, 2, 0).flatten())} for name in PHOTOS]
         data = {"open": open, "samples": photos, "baselines": _baselines(), "measured": _lost()}

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from senet_edu.explorables.lib.base import Explorable, pack
 from senet_edu.explorables.lib.net import export_browser
+from senet_edu.extras import extra
 from senet_edu.store import load
 from senet_edu.zoo import load_pretrained
 
@@ -26,7 +27,8 @@ def load_samples() -> dict[str, Tensor]:
 
     `samples/LICENSES.md` says where each is from.
     """
-    from matplotlib.image import imread  # PNGs as float32 in 0..1
+    with extra("book"):
+        from matplotlib.image import imread  # PNGs as float32 in 0..1
 
     images = {name: torch.from_numpy(imread(SAMPLES / f"{name}.png")) for name in _manifest()}
     return {name: (255 * image).round().to(torch.uint8).permute(2, 0, 1) for name, image in images.items()}

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from senet_edu.cost import Cost, cost_by_module
 from senet_edu.explorables.lib.base import Explorable
+from senet_edu.extras import extra
 from senet_edu.gates import Block, find_blocks, hooked
 from senet_edu.resnet import create_model
 
@@ -29,7 +30,8 @@ def build(name: str) -> nn.Module:
     if NETWORKS[name][1] == "senet_edu":
         with torch.device("meta"):
             return create_model(name).eval()
-    from torchvision.models import get_model
+    with extra("book"):
+        from torchvision.models import get_model
 
     with torch.random.fork_rng(devices=[]):  # RegNet computes its widths, which the meta device cannot
         return get_model(name, weights=None).eval()

@@ -31,6 +31,7 @@ from torch import Tensor, nn
 
 from senet_edu import store
 from senet_edu.analysis import gates_of
+from senet_edu.commandline import guarded, positive
 from senet_edu.cost import count_parameters, multiply_adds
 from senet_edu.data import LOADERS, ImageData
 from senet_edu.data import load as load_data
@@ -366,10 +367,10 @@ def main(argv: Sequence[str] | None = None, protocol: Protocol = REDUCED) -> Non
     parser.add_argument("--data", default="cifar10", choices=LOADERS, help="(%(default)s)")
     parser.add_argument("--short", action="store_true", help=f"{SHORT.base.epochs} epochs, as it was measured first")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW", help=", ".join(ROWS))
-    parser.add_argument("--seeds", type=int, help="for every row (the protocol's)")
+    parser.add_argument("--seeds", type=positive, help="for every row (the protocol's)")
     parser.add_argument("--device", default="cpu", help="(%(default)s)")
     parser.add_argument("--out", type=Path, default=store.RESULTS, help="folder (%(default)s)")
-    parser.add_argument("--workers", type=int, default=torch.get_num_threads(), help="at once (%(default)s)")
+    parser.add_argument("--workers", type=positive, default=torch.get_num_threads(), help="at once (%(default)s)")
     args = parser.parse_args(argv)
     command = store.typed(parser.prog, argv)
     try:
@@ -393,4 +394,4 @@ def main(argv: Sequence[str] | None = None, protocol: Protocol = REDUCED) -> Non
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

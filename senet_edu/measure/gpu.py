@@ -25,6 +25,7 @@ from typing import Any
 import torch
 
 from senet_edu import store
+from senet_edu.commandline import guarded
 from senet_edu.data import ImageData
 from senet_edu.data import load as load_data
 from senet_edu.machine import usable
@@ -427,4 +428,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

@@ -22,7 +22,6 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Generator, Tensor, nn
-from tqdm.auto import tqdm
 
 from senet_edu import store, zoo
 from senet_edu.analysis import (
@@ -36,8 +35,13 @@ from senet_edu.analysis import (
     replace_gates,
     toward_donor,
 )
+from senet_edu.commandline import guarded, positive
 from senet_edu.data import ImageData, load_cifar10
+from senet_edu.extras import extra
 from senet_edu.zoo import load_pretrained
+
+with extra("train"):
+    from tqdm.auto import tqdm
 
 HOLDS = {
     "results/interventions.json": store.Holding(
@@ -174,10 +178,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--kinds", nargs="+", choices=KINDS, metavar="KIND", help=f"only these, into a stored file: {', '.join(KINDS)}"
     )
-    parser.add_argument("--images", type=int, default=10_000, help="test images, as many of each class (%(default)s)")
-    parser.add_argument("--train-images", type=int, default=10_000, help="for the mean gates (%(default)s)")
-    parser.add_argument("--seeds", type=int, default=5, help="(%(default)s)")
-    parser.add_argument("--workers", type=int, default=torch.get_num_threads(), help="threads (%(default)s)")
+    parser.add_argument("--images", type=positive, default=10_000, help="to test, as many of each class (%(default)s)")
+    parser.add_argument("--train-images", type=positive, default=10_000, help="for the mean gates (%(default)s)")
+    parser.add_argument("--seeds", type=positive, default=5, help="(%(default)s)")
+    parser.add_argument("--workers", type=positive, default=torch.get_num_threads(), help="threads (%(default)s)")
     parser.add_argument("--out", type=Path, default=store.RESULTS, help="folder (%(default)s)")
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
@@ -205,4 +209,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

@@ -23,6 +23,7 @@ from typing import Any
 import torch
 
 from senet_edu import lamp, store
+from senet_edu.commandline import guarded, positive
 from senet_edu.gates import find_gates
 
 HOLDS = {
@@ -157,7 +158,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "python -m senet_edu.measure.lamp", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW", help=", ".join(ROWS))
-    parser.add_argument("--seeds", type=int, default=SEEDS, help="for every row (%(default)s)")
+    parser.add_argument("--seeds", type=positive, default=SEEDS, help="for every row (%(default)s)")
     parser.add_argument("--partial", type=Path, default=PARTIAL, help="where runs go as they end (%(default)s)")
     parser.add_argument("--out", type=Path, default=store.RESULTS, help="folder (%(default)s)")
     args = parser.parse_args(argv)
@@ -184,4 +185,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from senet_edu import store
 from senet_edu.analysis import calibrate_batch_norm, gates_of
+from senet_edu.commandline import guarded, positive
 from senet_edu.data import ImageData, load_cifar10
 from senet_edu.measure.ablations import shrink
 from senet_edu.train import Recipe, train
@@ -145,7 +146,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--images", type=int, help="training images, as many of each class; all when left out")
+    parser.add_argument("--images", type=positive, help="training images, as many of each class; all when left out")
     parser.add_argument("--out", type=Path, default=store.RESULTS, help="folder (%(default)s)")
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
@@ -166,4 +167,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

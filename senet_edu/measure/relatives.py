@@ -21,6 +21,7 @@ from safetensors.torch import save
 from torch import nn
 
 from senet_edu import lamp, store, zoo
+from senet_edu.commandline import guarded
 from senet_edu.measure.lamp import ROWS
 
 HOLDS = {
@@ -99,4 +100,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

@@ -37,8 +37,10 @@ import torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from senet_edu import store
+from senet_edu.commandline import guarded, positive
 from senet_edu.cost import multiply_adds
 from senet_edu.data import CLASSES, MEAN, STD, ImageData
+from senet_edu.extras import extra
 from senet_edu.machine import precision
 from senet_edu.resnet import create_model
 from senet_edu.train import RECIPES, Recipe, Run, train
@@ -55,7 +57,8 @@ class Images(Dataset):
     """What torchvision's CIFAR10 is to a DataLoader: arrays in memory, turned into a PIL image one by one."""
 
     def __init__(self, images: torch.Tensor, labels: torch.Tensor) -> None:
-        from torchvision import transforms  # slow to import, and nothing else here needs it
+        with extra("book"):
+            from torchvision import transforms  # slow to import, and nothing else here needs it
 
         self.images, self.labels = images.permute(0, 2, 3, 1).numpy(), labels.tolist()
         self.transform = transforms.Compose(
@@ -215,8 +218,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print all of it as one JSON object, on the last line")
     parser.add_argument("--store", action="store_true", help="keep it with the package as results/training_speed.json")
-    parser.add_argument("--images", type=int, default=1_280, help="images an epoch (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="epochs of each loop that count (%(default)s)")
+    parser.add_argument("--images", type=positive, default=1_280, help="images an epoch (%(default)s)")
+    parser.add_argument("--rounds", type=positive, default=5, help="epochs of each loop that count (%(default)s)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="(%(default)s)")
     args = parser.parse_args(argv)
     started = time.perf_counter()
@@ -243,4 +246,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

@@ -18,13 +18,17 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from senet_edu import store, zoo
+from senet_edu.commandline import guarded, positive
 from senet_edu.data import load_cifar10, normalize
+from senet_edu.extras import extra
 from senet_edu.modes import evaluating
 from senet_edu.se import SEBlock
 from senet_edu.zoo import load_pretrained
+
+with extra("train"):
+    from tqdm.auto import tqdm
 
 HOLDS = {
     "results/squeeze.json": store.Holding(
@@ -68,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         "python -m senet_edu.measure.squeeze", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--images", type=int, default=None, help="only so many training images (default: all)")
+    parser.add_argument("--images", type=positive, default=None, help="only so many training images (default: all)")
     parser.add_argument("--out", type=Path, default=None, help="folder of squeeze.json (default: the package's)")
     options = parser.parse_args(argv)
     if options.images is not None and options.images < 2:
@@ -94,4 +98,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

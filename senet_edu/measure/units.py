@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from senet_edu import store, zoo
 from senet_edu.analysis import gates_of
+from senet_edu.commandline import guarded, positive
 from senet_edu.data import load_cifar10
 from senet_edu.resnet import create_model
 from senet_edu.se import SEBlock
@@ -107,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "python -m senet_edu.measure.units", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("runs", nargs="*", type=Path, help="folders of runs of senet_edu.train")
-    parser.add_argument("--images", type=int, help="test images; all when left out")
+    parser.add_argument("--images", type=positive, help="test images; all when left out")
     parser.add_argument("--out", type=Path, default=store.RESULTS, help="folder (%(default)s)")
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
@@ -127,4 +128,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

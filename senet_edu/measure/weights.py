@@ -17,6 +17,7 @@ from typing import Any
 from safetensors.torch import load, load_file, save
 
 from senet_edu import zoo
+from senet_edu.commandline import guarded
 from senet_edu.data import load_cifar10
 from senet_edu.resnet import create_model
 from senet_edu.store import Holding, read_json, read_lines, replace_file
@@ -104,4 +105,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

@@ -7,6 +7,12 @@ plain network gray. Gates are always drawn on one scale from 0 to 1, with the ha
 
 from __future__ import annotations
 
+from senet_edu.extras import extra
+
+with extra("book"):
+    import matplotlib  # noqa: F401
+    import PIL  # noqa: F401
+
 from senet_edu.plots.are_gates_explanations import (
     intervention_verdicts,
     interventions_table,

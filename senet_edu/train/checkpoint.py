@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
-from senet_edu import machine
+from senet_edu import checks, machine
 from senet_edu.data import ImageData
 from senet_edu.store import replace_file
 from senet_edu.train import distributed
@@ -80,7 +80,7 @@ class Folder:
             ValueError: `out` is an empty name, which would be the folder that one happens to be in.
         """
         if out is not None and not (isinstance(out, (str, Path)) and str(out).strip()):
-            raise ValueError(f"out must name a folder, got {out!r}")
+            raise ValueError(f"out must name a folder, got {checks.shown(out)}")
         self.path = None if out is None else Path(out)
         self.writes = self.path is not None and distributed.rank() == 0
         self._lock: FileLock | None = None

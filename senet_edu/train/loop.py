@@ -338,7 +338,7 @@ def train(
             together; the device cannot be used; the network does not know an option.
     """
     if not isinstance(recipe, Recipe):
-        raise ValueError(f"recipe must be a Recipe, such as RECIPES['laptop'].recipe, got {recipe!r}")
+        raise ValueError(f"recipe must be a Recipe, such as RECIPES['laptop'].recipe, got {checks.shown(recipe)}")
     checks.whole("eval_every", eval_every, least=1)
     resume, overwrite = checks.flag("resume", resume), checks.flag("overwrite", overwrite)
     folder = Folder(out)

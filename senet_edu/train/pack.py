@@ -77,7 +77,7 @@ def train_many(
     """
     recipes = list(recipes) if isinstance(recipes, Iterable) else [recipes]
     if not all(isinstance(recipe, Recipe) for recipe in recipes):
-        raise ValueError(f"recipes must be a list of Recipe, got {recipes!r}")
+        raise ValueError(f"recipes must be a list of Recipe, got {checks.shown(recipes)}")
     places = [None] * len(recipes) if out is None else list(out)
     checks.flag("resume", resume)
     checks.flag("overwrite", overwrite)

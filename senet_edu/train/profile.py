@@ -29,7 +29,7 @@ def profile_steps(recipe: Recipe, data: ImageData, device: str | torch.device | 
     """
     checks.whole("steps", steps, least=1)
     if not isinstance(recipe, Recipe):
-        raise ValueError(f"recipe must be a Recipe, such as RECIPES['laptop'].recipe, got {recipe!r}")
+        raise ValueError(f"recipe must be a Recipe, such as RECIPES['laptop'].recipe, got {checks.shown(recipe)}")
     short = replace(recipe, epochs=1, sizes=((0.0, recipe.sizes[-1][1]),), holdout=0, ema_from=0.0)
 
     def run(count: int) -> None:

@@ -7,20 +7,20 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from typing import Any
 
-from senet_edu.checks import choice, flag, number, whole
+from senet_edu.checks import choice, flag, number, shown, whole
 
 Check = Callable[[str, object], Any]
 
 
 def _text(name: str, value: object) -> str:
     if not isinstance(value, str) or not value:
-        raise ValueError(f"{name} must be a name, got {value!r}")
+        raise ValueError(f"{name} must be a name, got {shown(value)}")
     return value
 
 
 def _options(name: str, value: object) -> dict[str, Any]:
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise ValueError(f"{name} must be a dictionary from names to values, got {value!r}")
+        raise ValueError(f"{name} must be a dictionary from names to values, got {shown(value)}")
     return dict(value)
 
 
@@ -29,10 +29,10 @@ def _sizes(name: str, value: object) -> tuple[tuple[float, int], ...]:
     try:
         sizes = tuple((number("share", share, least=0, below=1), whole("side", side, least=1)) for share, side in value)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be pairs of a share and a side, got {value!r}: {error}") from None
+        raise ValueError(f"{name} must be pairs of a share and a side, got {shown(value)}: {error}") from None
     starts = [start for start, _ in sizes]
     if not starts or starts[0] != 0 or starts != sorted(set(starts)):
-        raise ValueError(f"{name} must begin at 0 and go on with larger shares, got {value!r}")
+        raise ValueError(f"{name} must begin at 0 and go on with larger shares, got {shown(value)}")
     return sizes
 
 

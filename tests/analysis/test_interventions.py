@@ -207,7 +207,7 @@ def test_swaps_by_prediction_are_those_of_donors(gates, labels):
 
 
 def test_swaps_by_prediction_name_what_is_wrong(gates, labels):
-    with pytest.raises(ValueError, match=r"predicted must be int64 \(41,\), got a NoneType"):
+    with pytest.raises(ValueError, match=r"predicted must be int64 \(41,\), got None"):
         replace_gates("same_prediction", {"a": gates}, {}, labels)
     alone = torch.zeros(41, dtype=torch.int64)
     alone[0] = 1

@@ -114,5 +114,5 @@ def test_numbers_that_are_none_are_named(mixed, images):
     for wrong in ("125", None, 2.5):
         with pytest.raises(ValueError, match="batch_size must be a whole number, at least 1, got"):
             gates_of(mixed, images, batch_size=wrong)
-    with pytest.raises(ValueError, match="images must be uint8 .* got a ndarray"):
+    with pytest.raises(ValueError, match="images must be uint8 .* got ndarray"):
         gates_of(mixed, images.numpy())

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from senet_edu import checks
 from senet_edu.explorables.lib.scripts import in_a_cell, version
 
 STILL = "It moves where its script runs: in the book, and here when this cell is run, or the notebook is trusted."
@@ -30,10 +31,10 @@ def pack(values: ArrayLike, per: int = 1) -> dict[str, Any]:
         ValueError: a value is not finite, or too large for 16 bits; there are none, or `per` is not a positive integer.
     """
     if not isinstance(per, int) or per < 1:
-        raise ValueError(f"per must be a positive integer, got {per!r}")
+        raise ValueError(f"per must be a positive integer, got {checks.shown(per)}")
     numbers = np.asarray(values, dtype=np.float64)
     if not numbers.size or not np.isfinite(numbers).all():
-        raise ValueError(f"values must be finite numbers, at least one; got {values!r}")
+        raise ValueError(f"values must be finite numbers, at least one; got {checks.shown(values)}")
     whole = np.rint(numbers * per)
     for kind in TYPES:
         limits = np.iinfo(kind)
