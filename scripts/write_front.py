@@ -22,7 +22,8 @@ DOORS = f"""\
 <a class="se-first" href="ten_minutes.html"><b>Read</b><span>Ten minutes from idea to verdict, or fifteen chapters.
 Nothing to install.</span></a>
 <a href="{COLAB}"><b>Run in Colab</b><span>Every chapter is a notebook. A free CPU is enough.</span></a>
-<a href="12_in_the_wild.html"><b>Use in your model</b><code>insert_se(model, after="layer*.*.bn3", start="identity")</code></a>
+<a href="12_in_the_wild.html"><b>Use in your model</b>
+<code>insert_se(model, after="layer*.*.bn3", start="identity")</code></a>
 </div>
 """
 
