@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -90,21 +91,23 @@ class Row:
         """What a line of the table says, short enough for a page."""
 
         def share(value: float | None) -> str:
-            return "-" if value is None else f"{value:.0%}"
+            return "-" if value is None else "<1%" if 0 < value < 0.005 else f"{value:.0%}"
+
+        def power(value: float | None) -> str:
+            return "-" if value is None else re.sub(r"e([+-])0", r"e\1", f"{value:.0e}") if value else "0"
 
         return (
-            *(self.name, str(self.channels), str(self.calls), f"{self.effect:.1%}"),
-            "-" if self.gradient is None else f"{self.gradient:.0e}",
+            *(self.name, str(self.channels), str(self.calls), share(self.effect), power(self.gradient)),
             *(f"{self.mean:.2f}", share(self.saturated), share(self.constant)),
-            *(f"{self.parameters:,}", f"{self.multiply_adds:,}", "yes" if self.works else "no"),
+            *(f"{self.parameters:,}", f"{self.multiply_adds:,}", "ok" if self.works else "no"),
         )
 
 
 class Audit(tuple[Row, ...]):
     """The rows of `audit`; printed, a table.
 
-    Its columns are the attributes of `Row`, shortened: `satur` and `const` are shares, `params` and `MACs` what a block
-    costs. What is wrong with a block stands below its line.
+    Its columns are the attributes of `Row`, in few letters: `runs` are its calls, `0/1` is the share of saturated
+    gates, `same` that of constant ones, `params` and `MACs` are what a block costs. What is wrong stands below.
     """
 
     @property
@@ -115,7 +118,7 @@ class Audit(tuple[Row, ...]):
     def __str__(self) -> str:
         if not self:
             return "no SE block"
-        table = [("block", "C", "calls", "effect", "grad", "mean", "satur", "const", "params", "MACs", "works")]
+        table = [("block", "C", "runs", "effect", "grad", "mean", "0/1", "same", "params", "MACs", "ok")]
         table += [row._cells for row in self]
         widths = [max(map(len, column)) for column in zip(*table)]
         lines = []

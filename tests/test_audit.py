@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -114,22 +115,25 @@ def test_networks_of_others_and_inputs_of_other_kinds() -> None:
 
 def test_the_table() -> None:
     lines = str(audit(load_pretrained("se_resnet20"), torch.randn(2, 3, 32, 32))).splitlines()
-    assert len(lines) == 11 and lines[0].split()[:3] == ["block", "C", "calls"]
-    assert lines[9].startswith("layer3.2.se  64      1 ") and lines[9].endswith("  yes")
+    assert len(lines) == 11 and lines[0].split()[:3] == ["block", "C", "runs"]
+    assert lines[9].startswith("layer3.2.se  64     1 ") and lines[9].endswith("  ok")
     assert lines[10] == "classes: SEBlock (9)"
 
 
 def test_the_table_fits_a_page_whatever_is_wrong() -> None:
-    """96 columns, as all code of the book, with the longest names of torchvision and large numbers."""
+    """86 columns, which a page shows at 1280 pixels; with long names and large numbers."""
     verdicts = (
-        Row("features.10.block.2.se", "SqueezeExcitation", 576, 1, 69.162, 1.4e-3, 0.5, 1.0, 1.0, 166_608, 176_256),
+        Row("features.4.block.2.se", "SqueezeExcitation", 576, 1, 69.162, 1.4e-3, 0.5, 1.0, 1.0, 166_608, 176_256),
         Row("features.9.block.2", "SqueezeExcitation", 288, 1, 1.0, 0.0, 1.0, 1.0, 1.0, 41_832, 46_656),
         Row("se", "SEBlock", parameters=32),
     )
     lines = str(Audit(verdicts)).splitlines()
-    assert max(map(len, lines)) <= 96
+    assert max(map(len, lines)) <= 86
     assert [line.strip() for line in lines if line.startswith("    ")] == [row.verdict for row in verdicts[1:]]
     assert len({len(line) for line in lines[:2]}) == 1, "the columns do not line up"
+    assert lines[1].split()[3:8] == ["6916%", "1e-3", "0.50", "100%", "100%"]
+    tiny = replace(verdicts[0], effect=1e-4, gradient=None, constant=None)
+    assert str(Audit([tiny])).splitlines()[1].split()[3:8] == ["<1%", "-", "0.50", "100%", "-"]
     assert lines[-1] == "classes: SqueezeExcitation (2), SEBlock (1)"
 
 
