@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -84,9 +86,29 @@ class Row:
         """It is called, changes the answer, and can learn."""
         return self.verdict.startswith("ok")
 
+    @property
+    def _cells(self) -> tuple[str, ...]:
+        """What a line of the table says, short enough for a page."""
+
+        def share(value: float | None) -> str:
+            return "-" if value is None else "<1%" if 0 < value < 0.005 else f"{value:.0%}"
+
+        def power(value: float | None) -> str:
+            return "-" if value is None else re.sub(r"e([+-])0", r"e\1", f"{value:.0e}") if value else "0"
+
+        return (
+            *(self.name, str(self.channels), str(self.calls), share(self.effect), power(self.gradient)),
+            *(f"{self.mean:.2f}", share(self.saturated), share(self.constant)),
+            *(f"{self.parameters:,}", f"{self.multiply_adds:,}", "ok" if self.works else "no"),
+        )
+
 
 class Audit(tuple[Row, ...]):
-    """The rows of `audit`; printed, a table."""
+    """The rows of `audit`; printed, a table.
+
+    Its columns are the attributes of `Row`, in few letters: `runs` are its calls, `0/1` is the share of saturated
+    gates, `same` that of constant ones, `params` and `MACs` are what a block costs. What is wrong stands below.
+    """
 
     @property
     def healthy(self) -> bool:
@@ -96,26 +118,17 @@ class Audit(tuple[Row, ...]):
     def __str__(self) -> str:
         if not self:
             return "no SE block"
-
-        def share(value: float | None) -> str:
-            return "-" if value is None else f"{value:.0%}"
-
-        head = ("block", "class", "C", "calls", "effect", "gradient", "mean", "saturated", "constant")
-        table = [(*head, "parameters", "mult-adds", "verdict")]
-        for row in self:
-            gradient = "-" if row.gradient is None else f"{row.gradient:.1e}"
-            gates = (f"{row.mean:.2f}", share(row.saturated), share(row.constant))
-            seen = (str(row.channels), str(row.calls), f"{row.effect:.1%}", gradient, *gates)
-            table.append((row.name, row.kind, *seen, f"{row.parameters:,}", f"{row.multiply_adds:,}", row.verdict))
+        table = [("block", "C", "runs", "effect", "grad", "mean", "0/1", "same", "params", "MACs", "ok")]
+        table += [row._cells for row in self]
         widths = [max(map(len, column)) for column in zip(*table)]
-        aligned = [
-            [
-                cell.ljust(width) if i in (0, 1, 11) else cell.rjust(width)
-                for i, (cell, width) in enumerate(zip(r, widths))
-            ]
-            for r in table
-        ]
-        return "\n".join("  ".join(cells).rstrip() for cells in aligned)
+        lines = []
+        for (name, *cells), row in zip(table, (None, *self)):
+            numbers = (cell.rjust(width) for cell, width in zip(cells, widths[1:]))
+            lines.append("  ".join((name.ljust(widths[0]), *numbers)))
+            if row and row.verdict != "ok":
+                lines.append(f"    {row.verdict}")
+        kinds = Counter(row.kind for row in self)
+        return "\n".join((*lines, "classes: " + ", ".join(f"{kind} ({n})" for kind, n in kinds.items())))
 
     __repr__ = __str__
 
@@ -295,7 +308,7 @@ def load_model(
         raise ValueError(f"{source!r} holds weights only: name the network, and give the file as --weights {source}")
     if weights:
         try:
-            model.load_state_dict(unwrap_state_dict(_read(weights, trust)))
+            model.load_state_dict(unwrap_state_dict(_read(weights, trust, "weights")))
         except RuntimeError as error:
             first, *more = [line.strip() for line in str(error).splitlines()[1:]]
             why = f"{first}{f' And {len(more)} more.' * bool(more)}"
@@ -330,11 +343,10 @@ def _built(library: str, name: str, pretrained: bool, options: Mapping[str, Any]
         raise ValueError(f"{library} cannot make {name!r}: {error}") from error
 
 
-def _read(path: str, trust: bool) -> Any:
+def _read(path: str, trust: bool, what: str = "source") -> Any:
     if not Path(path).is_file():
-        raise ValueError(
-            f"source: there is no file {path!r}; a network of a library is LIBRARY:NAME, such as timm:seresnet50"
-        )
+        hint = "; a network of a library is LIBRARY:NAME, such as timm:seresnet50" if what == "source" else ""
+        raise ValueError(f"{what}: there is no file {path!r}{hint}")
     if path.endswith(".safetensors"):
         from safetensors.torch import load_file
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import torchvision.models as tv
 from torch import Tensor, nn
 
 from senet_edu import SEBlock, create_model, load_pretrained, record_gates, se_resnet8
-from senet_edu.audit import Audit, audit, load_model, main, settle
+from senet_edu.audit import Audit, Row, audit, load_model, main, settle
 from senet_edu.cost import count_parameters, se_cost
 
 
@@ -114,8 +115,33 @@ def test_networks_of_others_and_inputs_of_other_kinds() -> None:
 
 def test_the_table() -> None:
     lines = str(audit(load_pretrained("se_resnet20"), torch.randn(2, 3, 32, 32))).splitlines()
-    assert len(lines) == 10 and lines[0].split()[:4] == ["block", "class", "C", "calls"]
-    assert lines[9].startswith("layer3.2.se  SEBlock  64      1 ") and lines[9].endswith("ok")
+    assert len(lines) == 11 and lines[0].split()[:3] == ["block", "C", "runs"]
+    assert lines[9].startswith("layer3.2.se  64     1 ") and lines[9].endswith("  ok")
+    assert lines[10] == "classes: SEBlock (9)"
+
+
+def test_the_table_fits_a_page_whatever_is_wrong() -> None:
+    """86 columns, which a page shows at 1280 pixels; with long names and large numbers."""
+    verdicts = (
+        Row("features.4.block.2.se", "SqueezeExcitation", 576, 1, 69.162, 1.4e-3, 0.5, 1.0, 1.0, 166_608, 176_256),
+        Row("features.9.block.2", "SqueezeExcitation", 288, 1, 1.0, 0.0, 1.0, 1.0, 1.0, 41_832, 46_656),
+        Row("se", "SEBlock", parameters=32),
+    )
+    lines = str(Audit(verdicts)).splitlines()
+    assert max(map(len, lines)) <= 86
+    assert [line.strip() for line in lines if line.startswith("    ")] == [row.verdict for row in verdicts[1:]]
+    assert len({len(line) for line in lines[:2]}) == 1, "the columns do not line up"
+    assert lines[1].split()[3:8] == ["6916%", "1e-3", "0.50", "100%", "100%"]
+    tiny = replace(verdicts[0], effect=1e-4, gradient=None, constant=None)
+    assert str(Audit([tiny])).splitlines()[1].split()[3:8] == ["<1%", "-", "0.50", "100%", "-"]
+    assert lines[-1] == "classes: SqueezeExcitation (2), SEBlock (1)"
+
+
+def test_a_missing_checkpoint_is_not_blamed_on_the_source() -> None:
+    with pytest.raises(ValueError, match="^weights: there is no file 'no.pt'$"):
+        load_model("senet_edu:se_resnet8", weights="no.pt")
+    with pytest.raises(ValueError, match="^source: there is no file 'no.pt'; a network of a library is"):
+        load_model("no.pt")
 
 
 # The command
@@ -124,7 +150,7 @@ def test_the_table() -> None:
 def test_the_command_prints_the_table(capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
     assert main(["torchvision:mobilenet_v3_small", "--size", "64", "--images", "2"]) == 0
     out = capsys.readouterr().out
-    assert out.count("SqueezeExcitation") == 9 and "9 SE blocks, 9 work" in out
+    assert "classes: SqueezeExcitation (9)" in out and "9 SE blocks, 9 work" in out
     torch.save(se_resnet8(), tmp_path / "whole.pt")
     assert main([str(tmp_path / "whole.pt"), "--trust", "--size", "32"]) == 0
     assert "3 SE blocks, 3 work" in capsys.readouterr().out
