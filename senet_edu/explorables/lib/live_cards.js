@@ -8,7 +8,7 @@ const GATES = {
   one: "all gates open",
   frozen: "mean gates",
   shuffled: "shuffled gates",
-  donor: "another class’s gates",
+  donor: "foreign gates",
   "": "own gates",
 };
 
