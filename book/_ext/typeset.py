@@ -8,9 +8,10 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
-MEASURE = re.compile(r"(?<=\d) (?=[%×])|(?<=×) (?=\d)")
+MEASURE = re.compile(r"(?<=\d) (?=[%×±])|(?<=[×±]) (?=\d)")
 CLOSING = re.compile(r"[.,;:!?)\]’”]+")
 OPENING = re.compile(r"[(\[‘“]+$")
+LONG = 24  # code that may itself need more than a line of a phone
 
 
 def text_of(node: nodes.Node | None) -> str:
@@ -33,6 +34,9 @@ def keep_measures(doctree: nodes.document) -> None:
 def keep_punctuation(doctree: nodes.document) -> None:
     """Code and formulas are boxes of their own, and a browser breaks a line beside a box, be it before a comma."""
     for box in [*doctree.findall(nodes.literal), *doctree.findall(nodes.math)]:
+        if isinstance(box, nodes.literal) and len(box.astext()) > LONG:
+            box["classes"].append("long")
+            continue
         before, after = sibling(box, -1), sibling(box, 1)
         opening, closing = OPENING.search(text_of(before)), CLOSING.match(text_of(after))
         if not opening and not closing:

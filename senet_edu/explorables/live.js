@@ -257,11 +257,13 @@ figure("se-live", (root, { classes, samples, measured, pair, mean, std, ...shipp
   });
   const deaf = listen(GUESS, (option) => ((guess.value = option), drawCards()));
   guess.classList.add("ask");
+  const voice = h("p", { class: "note ask" }, "Choose whose gates all blocks use. The weights stay as they are.");
   const told = h("p", { class: "told" });
   const drawCards = () => {
     const given = all === "donor" && blocks.length > 0;
     const asked = !mine && picture.name === pair.picture && donor === pair.donor;
     guess.hidden = !asked;
+    voice.hidden = asked; // in the same place, so that nothing moves
     give.hidden = given || !blocks.length;
     give.textContent = `Give this ${picture.name || "picture"} the gates of the ${donor}`;
     told.textContent =
@@ -493,7 +495,7 @@ figure("se-live", (root, { classes, samples, measured, pair, mean, std, ...shipp
   );
   root.append(
     h("style", {}, pictureCss + css),
-    h("div", { class: "opening" }, h("h3", {}, "A trained network, live"), guess),
+    h("div", { class: "opening" }, h("h3", {}, "A trained network, live"), guess, voice),
     h("div", { class: "act" }, picture.thumbs, give, told),
     h(
       "div",

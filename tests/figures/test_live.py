@@ -14,6 +14,7 @@ import torch
 from browser import drawn, wait_until_said
 from javascript import in_node, script
 from PIL import Image
+from stored import shown as stored_figure
 from torch import Tensor
 
 from senet_edu import create_model, load_pretrained, override_gates, record_gates
@@ -615,3 +616,30 @@ def test_words():
 def test_no_shipped_block_is_asleep_for_every_picture():
     frozen = json.loads(PAIR.read_text(encoding="utf-8"))["frozen"]
     assert all(max(abs(gate - 0.5) for gate in gates) > 0.01 for gates in frozen.values())
+
+
+def test_the_guess_is_asked_before_the_button(figure_page, axe, html):
+    """It is the question of the chapter's own cell, with its options; the answer takes the button's place."""
+    asked = stored_figure("guess")
+    question = json.loads(asked.split('<script type="application/json">', 1)[1].split("</script>", 1)[0])
+    page = figure_page(html + asked)
+    settle(page)
+    options = page.locator("se-live .ask label").all_inner_texts()
+    assert (question["key"], question["options"]) == ("swap", options)
+    give = page.locator("se-live button.primary")
+    boxes = [page.locator(f"se-live {part}").bounding_box() for part in (".ask", "button.primary")]
+    assert boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"] + 1
+    height = page.locator("se-live").bounding_box()["height"]
+    page.locator("se-live .ask").get_by_role("radio", name=options[1]).check(force=True)
+    assert page.locator("se-guess").get_by_role("radio", name=options[1]).is_checked()
+    give.click()
+    page.wait_for_function("location.hash.includes('a.donor')")
+    settle(page)
+    told = page.locator("se-live .told").inner_text()
+    now = state(page)["now"]
+    says = CLASSES[int(np.argmax(now["probabilities"]))]
+    assert told.startswith(f"It says {says}, ") and told.endswith(f"You guessed {options[1]}.")
+    assert page.locator("se-live").bounding_box()["height"] == pytest.approx(height, abs=2)
+    assert axe(page) == []
+    page.get_by_role("button", name="truck", exact=True).click()
+    assert page.locator("se-live .ask").is_hidden()
