@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from browser import drawn, wait_until_said
+from browser import ROOT, drawn, wait_until_said
 from javascript import in_node, script
 from PIL import Image
-from stored import shown as stored_figure
 from torch import Tensor
 
 from senet_edu import create_model, load_pretrained, override_gates, record_gates
@@ -620,7 +619,10 @@ def test_no_shipped_block_is_asleep_for_every_picture():
 
 def test_the_guess_is_asked_before_the_button(figure_page, axe, html):
     """It is the question of the chapter's own cell, with its options; the answer takes the button's place."""
-    asked = stored_figure("guess")
+    chapter = json.loads((ROOT / "book" / "00_one_minute.ipynb").read_text(encoding="utf-8"))
+    outputs = [output for cell in chapter["cells"] for output in cell.get("outputs", [])]
+    found = ["".join(output.get("data", {}).get("text/html", "")) for output in outputs]
+    asked = next(figure for figure in found if figure.startswith("<se-guess"))
     question = json.loads(asked.split('<script type="application/json">', 1)[1].split("</script>", 1)[0])
     page = figure_page(html + asked)
     settle(page)
