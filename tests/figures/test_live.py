@@ -629,10 +629,10 @@ def test_the_guess_is_asked_before_the_button(figure_page, axe, html):
     options = page.locator("se-live .ask label").all_inner_texts()
     assert (question["key"], question["options"]) == ("swap", options)
     give = page.locator("se-live button.primary")
-    boxes = [page.locator(f"se-live {part}").bounding_box() for part in (".ask", "button.primary")]
+    boxes = [page.locator(f"se-live {part}").bounding_box() for part in ("fieldset.ask", "button.primary")]
     assert boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"] + 1
     height = page.locator("se-live").bounding_box()["height"]
-    page.locator("se-live .ask").get_by_role("radio", name=options[1]).check(force=True)
+    page.locator("se-live fieldset.ask").get_by_role("radio", name=options[1]).check(force=True)
     assert page.locator("se-guess").get_by_role("radio", name=options[1]).is_checked()
     give.click()
     page.wait_for_function("location.hash.includes('a.donor')")
@@ -644,4 +644,4 @@ def test_the_guess_is_asked_before_the_button(figure_page, axe, html):
     assert page.locator("se-live").bounding_box()["height"] == pytest.approx(height, abs=2)
     assert axe(page) == []
     page.get_by_role("button", name="truck", exact=True).click()
-    assert page.locator("se-live .ask").is_hidden()
+    assert page.locator("se-live fieldset.ask").is_hidden()
