@@ -233,7 +233,6 @@ figure("se-convolution", (root, { side, image, kernels }, self) => {
       { class: "note" },
       "Drag a weight, or focus on it and press ↑ ↓. Point at a place to see the 27 products behind its value.",
     ),
-    h("div", { class: "row" }, preset, bias),
     h(
       "div",
       { class: "board" },
@@ -253,6 +252,7 @@ figure("se-convolution", (root, { side, image, kernels }, self) => {
       lenses.map(({ card }) => card),
     ),
     formula,
+    h("div", { class: "row" }, preset, bias),
   );
   load(kernels[0][0]);
   self.ontheme = refresh;

@@ -404,21 +404,21 @@ figure("se-excitation", (root, { z: start, limit, blocks, channel }, self) => {
       h("span", { class: "squeeze" }, "blue bar"),
       " and watch the gates. Point at a hidden unit or a gate to see its sum. Ticks mark where all began.",
     ),
-    h("div", { class: "row" }, weights, last),
     drawing,
     h(
       "div",
-      { class: "row" },
+      { class: "row facts" },
+      h(
+        "dl",
+        {},
+        Object.entries(facts).map(([name, value]) => h("div", {}, h("dt", {}, name), value)),
+      ),
       button({ label: "Start again", click: () => (z.set(start), draw()) }),
       button({ label: "All to 0", click: () => (z.fill(0), draw()) }),
       button({ label: "All × 2", click: () => z.forEach((value, c) => set(c, 2 * value)) }),
     ),
-    h(
-      "dl",
-      {},
-      Object.entries(facts).map(([name, value]) => h("div", {}, h("dt", {}, name), value)),
-    ),
     formula,
+    h("div", { class: "row" }, weights, last),
   );
   choose();
   new ResizeObserver(([entry]) => {

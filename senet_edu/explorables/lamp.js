@@ -9,7 +9,7 @@ import padCss from "./lib/lamp_pad.css";
 import { pair } from "./lib/lamp_pair.js";
 import { parts } from "./lib/lamp_parts.js";
 import { swing } from "./lib/lamp_plots.js";
-import { python } from "./lib/lamp_words.js";
+import { blockNames, python } from "./lib/lamp_words.js";
 import { engine, KEPT } from "./lib/lamp_worker.js";
 import { safetensors, unpackHalves } from "./lib/safetensors.js";
 import trainingCss from "./lib/training_controls.css";
@@ -285,7 +285,9 @@ figure("se-lamp", (root, { open, samples, trained, measured, baselines, simd = t
       Object.assign(s, { ring: [b, c], channel: null });
       const used = s.view?.se.used ?? [],
         { name } = follows(s.probes, b * (used[0]?.length ?? 0) + c);
-      self.say(`Gate ${c} of block ${b + 1}: ${number(used[b]?.[c] ?? 0.5)}${name && `, follows ${name}`}.`);
+      self.say(
+        `Gate ${c} of the ${blockNames(s.options.layers)[b]}: ${number(used[b]?.[c] ?? 0.5)}${name && `, follows ${name}`}.`,
+      );
       draw();
     },
     channel: (k) => ((s.channel = k), draw()),

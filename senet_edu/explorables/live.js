@@ -16,15 +16,18 @@ import {
   pixels,
   slider,
 } from "./lib/core.js";
-import { makeAnswer } from "./lib/live_answer.js";
+import { guessed, keep, listen } from "./lib/guesses.js";
+import { makeAnswer, top } from "./lib/live_answer.js";
 import { makeCards } from "./lib/live_cards.js";
-import { stripSays } from "./lib/live_words.js";
+import { stripSays, swapSays } from "./lib/live_words.js";
 import { ownNetwork } from "./lib/own_network.js";
 import { permutation } from "./lib/permutation.js";
 import pictureCss from "./lib/picture.css";
 import { makePicture } from "./lib/picture.js";
 import { worker } from "./lib/worker.js";
 import css from "./live.css";
+
+const GUESS = "swap"; // the chapter's question
 
 figure("se-live", (root, { classes, samples, measured, pair, mean, std, ...shipped }, self) => {
   /* ---- State */
@@ -182,6 +185,7 @@ figure("se-live", (root, { classes, samples, measured, pair, mean, std, ...shipp
     networks.delete(name);
   };
   self.onend = () => {
+    deaf();
     for (const name of [...networks.keys()]) close(name); // where the element comes back, they are made anew
   };
   /** The reader's network in place of the shipped one; with null the shipped one again. */
@@ -241,9 +245,29 @@ figure("se-live", (root, { classes, samples, measured, pair, mean, std, ...shipp
     input: (name) => ((donor = name), setAll("donor")),
   });
   const cards = makeCards({ classes, measured });
+
+  /* ---- The guess of the chapter, here too: it is asked before the button, and its answer takes the button's place */
+
+  const guesses = [`still ${pair.picture}`, pair.donor, "something else"];
+  const guess = choice({
+    label: [h("b", {}, "Guess first."), ` What will it call the ${pair.picture} then?`],
+    options: guesses.map((option) => [option, option]),
+    value: guessed(GUESS, guesses),
+    input: (option) => (keep(GUESS, option), drawCards()),
+  });
+  const deaf = listen(GUESS, (option) => ((guess.value = option), drawCards()));
+  guess.classList.add("ask");
+  const voice = h("p", { class: "note ask" }, "Choose whose gates all blocks use. The weights stay as they are.");
+  const told = h("p", { class: "told" });
   const drawCards = () => {
-    give.hidden = all !== "own" || !blocks.length;
+    const given = all === "donor" && blocks.length > 0;
+    const asked = !mine && picture.name === pair.picture && donor === pair.donor;
+    guess.hidden = !asked;
+    voice.hidden = asked; // in the same place, so that nothing moves
+    give.hidden = given || !blocks.length;
     give.textContent = `Give this ${picture.name || "picture"} the gates of the ${donor}`;
+    told.textContent =
+      given && now ? swapSays(classes[top(now)], Math.max(...now.probabilities), asked && guess.value) : "";
     whose.value = all;
     donors.value = donor;
     whose.querySelector("[value=frozen]").disabled = isOwn(); // by means over the training images
@@ -471,8 +495,8 @@ figure("se-live", (root, { classes, samples, measured, pair, mean, std, ...shipp
   );
   root.append(
     h("style", {}, pictureCss + css),
-    h("h3", {}, "A trained network, live"),
-    h("div", { class: "act" }, give, picture.thumbs),
+    h("div", { class: "opening" }, h("h3", {}, "A trained network, live"), guess, voice),
+    h("div", { class: "act" }, picture.thumbs, give, told),
     h(
       "div",
       { class: "live" },

@@ -58,14 +58,15 @@ figure("se-placement", (root, { networks, reductions }, self) => {
   const wires = svg("g");
   const sockets = svg("g");
   const thirds = ["squeeze", "excitation", "rescale"].map((name, k) =>
-    svg("rect", { x: -37 + (k * 74) / 3, y: -16, width: 74 / 3, height: 32, fill: `var(--${name})` }),
+    svg("rect", { x: -37 + (k * 74) / 3, y: 7, width: 74 / 3, height: 9, fill: `var(--${name})` }),
   );
   const module = svg(
     "g",
     { class: "se smooth", role: "slider", tabindex: 0, "aria-label": "Place of SE", "aria-valuemin": 1 },
+    box(0, 0, 74, 32, { fill: "var(--card)", stroke: "none" }),
     thirds,
     box(0, 0, 74, 32, { fill: "none", stroke: "var(--ink)", "stroke-width": 1.6, rx: 2 }),
-    text(0, 0, "SE", { class: "name" }),
+    text(0, -4, "SE", { class: "name" }),
   );
   const graph = svg(
     "svg",

@@ -195,7 +195,6 @@ figure("se-receptive-field", (root, { networks, scene }, self) => {
     h("style", {}, css),
     h("h3", {}, "What does one value see?"),
     h("p", { class: "note" }, "Go deeper, block by block, and watch the window of one value grow. Then switch SE on."),
-    h("div", { class: "row" }, which, kind),
     h(
       "div",
       { class: "views" },
@@ -217,6 +216,7 @@ figure("se-receptive-field", (root, { networks, scene }, self) => {
         ),
       ),
     ),
+    h("div", { class: "row" }, which, kind),
   );
   self.ontheme = draw;
   build();

@@ -1,5 +1,6 @@
 /* Chapter 2: paint a map, see its mean, maximum and standard deviation, and beside it another map of the same mean. */
 import { button, choice, colors, figure, frame, grid, h, number, pixels } from "./lib/core.js";
+import css from "./squeeze.css";
 
 figure("se-squeeze", (root, { side, brushes, map }, self) => {
   const count = side * side;
@@ -31,7 +32,6 @@ figure("se-squeeze", (root, { side, brushes, map }, self) => {
     h("canvas", {
       role: "img",
       "aria-label": label,
-      style: "width: 100%; max-width: 230px; aspect-ratio: 1",
     });
   const maps = [
     canvas("Your map. Paint with the pointer, or move with the arrow keys and paint with the space bar."),
@@ -61,7 +61,7 @@ figure("se-squeeze", (root, { side, brushes, map }, self) => {
       rows,
       table: h(
         "table",
-        { style: "width: 100%; max-width: 230px; border-collapse: collapse; font-size: 13px" },
+        {},
         rows.map((r) => r.row),
       ),
     };
@@ -101,6 +101,7 @@ figure("se-squeeze", (root, { side, brushes, map }, self) => {
   });
 
   root.append(
+    h("style", {}, css),
     h("h3", {}, "Paint a map"),
     h(
       "p",
@@ -111,19 +112,29 @@ figure("se-squeeze", (root, { side, brushes, map }, self) => {
     ),
     h(
       "div",
+      { class: "views" },
+      h(
+        "div",
+        { class: "view" },
+        h("span", { class: "label" }, "Your map"),
+        h("div", { class: "both" }, maps[0], bars[0].table),
+      ),
+      h(
+        "div",
+        { class: "view" },
+        h("span", { class: "label" }, "Of the same mean"),
+        h("div", { class: "both" }, maps[1], bars[1].table),
+      ),
+    ),
+    cursor,
+    h(
+      "div",
       { class: "row" },
       brush,
       button({ label: "Clear", click: () => (one.fill(0), draw()) }),
       button({ label: "Start again", click: () => (one.set(map), draw()) }),
       other,
     ),
-    h(
-      "div",
-      { class: "views" },
-      h("div", { class: "view" }, h("span", { class: "label" }, "Your map"), maps[0], bars[0].table),
-      h("div", { class: "view" }, h("span", { class: "label" }, "Of the same mean"), maps[1], bars[1].table),
-    ),
-    cursor,
   );
   self.ontheme = draw;
   draw();

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 NAME = "layer1.1.se"
+WAIT = 240_000  # ms: the machine that tests may be busy
 CLOSE = {"atol": 2e-3, "rtol": 0}
 STATE = """() => {
   const { result } = document.querySelector("se-block");
@@ -629,3 +631,27 @@ def test_the_html_depends_on_the_data_alone(html: dict[str, str]) -> None:
 def test_another_part_is_refused() -> None:
     with pytest.raises(ValueError, match="open must be one of squeeze, excitation, rescale; got 'all'"):
         Block("all")
+
+
+@pytest.mark.parametrize("part", ["squeeze", "excitation", "rescale"])
+def test_nothing_is_cut_in_a_pane(figure_page: Callable, part: str) -> None:
+    """At rest, and with the gates of another picture, which the open pane and the shut one both name."""
+    page = figure_page(Block(part).element(), width=1008)
+    page.wait_for_function("document.querySelector('se-block').result?.base", timeout=WAIT)
+    page.locator("se-block .donors .thumb").nth(1).click()
+    is_said = "document.querySelector('se-block').shadowRoot.querySelector('.is').textContent.includes('’s is')"
+    page.wait_for_function(is_said, timeout=WAIT)
+    for pane in page.locator("se-block .pane").all():
+        assert pane.evaluate("e => [e.scrollHeight - e.clientHeight, e.scrollWidth - e.clientWidth]") == [0, 0]
+    said = page.locator("se-block .excitation .is span").first.text_content()
+    assert re.search(r"; the \w+’s is [01]\.\d\d$", said), said
+
+
+def test_the_mean_is_named_within_its_histogram(figure_page: Callable) -> None:
+    for width in (1008, 800, 360, 320):
+        page = figure_page(Block("squeeze").element(), width=width)
+        page.wait_for_function("document.querySelector('se-block').result?.base", timeout=WAIT)
+        drawn(page)
+        chart, words = (page.locator(f"se-block .histogram{part}").bounding_box() for part in ("", " .mean"))
+        assert chart["x"] - 1 <= words["x"]
+        assert words["x"] + words["width"] <= chart["x"] + chart["width"] + 1, width

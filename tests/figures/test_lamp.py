@@ -107,7 +107,7 @@ def test_a_whole_visit(opened):
     gates.press("Home")
     gates.press("ArrowDown")
     chosen = page.get_by_role("option", selected=True)
-    assert re.match(r"gate 0 of block 2: [01]\.\d\d", chosen.get_attribute("aria-label"))
+    assert re.match(r"gate 0 of the second block: [01]\.\d\d", chosen.get_attribute("aria-label"))
     page.get_by_role("radio", name="set by hand").press("Space")
     fader = page.get_by_role("slider", name="channel 0")
     before = float(fader.get_attribute("aria-valuenow"))

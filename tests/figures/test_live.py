@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from browser import drawn, wait_until_said
+from browser import ROOT, drawn, wait_until_said
 from javascript import in_node, script
 from PIL import Image
 from torch import Tensor
@@ -615,3 +615,33 @@ def test_words():
 def test_no_shipped_block_is_asleep_for_every_picture():
     frozen = json.loads(PAIR.read_text(encoding="utf-8"))["frozen"]
     assert all(max(abs(gate - 0.5) for gate in gates) > 0.01 for gates in frozen.values())
+
+
+def test_the_guess_is_asked_before_the_button(figure_page, axe, html):
+    """It is the question of the chapter's own cell, with its options; the answer takes the button's place."""
+    chapter = json.loads((ROOT / "book" / "00_one_minute.ipynb").read_text(encoding="utf-8"))
+    outputs = [output for cell in chapter["cells"] for output in cell.get("outputs", [])]
+    found = ["".join(output.get("data", {}).get("text/html", "")) for output in outputs]
+    asked = next(figure for figure in found if figure.startswith("<se-guess"))
+    question = json.loads(asked.split('<script type="application/json">', 1)[1].split("</script>", 1)[0])
+    page = figure_page(html + asked)
+    settle(page)
+    options = page.locator("se-live .ask label").all_inner_texts()
+    assert (question["key"], question["options"]) == ("swap", options)
+    give = page.locator("se-live button.primary")
+    boxes = [page.locator(f"se-live {part}").bounding_box() for part in ("fieldset.ask", "button.primary")]
+    assert boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"] + 1
+    height = page.locator("se-live").bounding_box()["height"]
+    page.locator("se-live fieldset.ask").get_by_role("radio", name=options[1]).check(force=True)
+    assert page.locator("se-guess").get_by_role("radio", name=options[1]).is_checked()
+    give.click()
+    page.wait_for_function("location.hash.includes('a.donor')")
+    settle(page)
+    told = page.locator("se-live .told").inner_text()
+    now = state(page)["now"]
+    says = CLASSES[int(np.argmax(now["probabilities"]))]
+    assert told.startswith(f"It says {says}, ") and told.endswith(f"You guessed {options[1]}.")
+    assert page.locator("se-live").bounding_box()["height"] == pytest.approx(height, abs=2)
+    assert axe(page) == []
+    page.get_by_role("button", name="truck", exact=True).click()
+    assert page.locator("se-live fieldset.ask").is_hidden()

@@ -58,7 +58,8 @@ export const makeInspector = ({ part, chapter, samples, w2, paint, thumbnail, on
   /* Excitation */
 
   const sum = h("p", { class: "sum" });
-  const opens = h("p", { class: "note" });
+  const gateIs = h("span");
+  const opens = h("span", { class: "note" });
   const thumbs = samples.map(({ name }) =>
     h("button", { type: "button", class: "thumb", onclick: () => on.donor(name) }, thumbnail(name)),
   );
@@ -73,7 +74,17 @@ export const makeInspector = ({ part, chapter, samples, w2, paint, thumbnail, on
   const votes = say(),
     gateBar = h("i");
   const excitation = {
-    open: [h("div", { class: "votes" }, sum, opens, axis, ticks, h("div", { class: "ember" }, gateScale()))],
+    open: [
+      h(
+        "div",
+        { class: "votes" },
+        sum,
+        h("p", { class: "sum is" }, gateIs, opens),
+        axis,
+        ticks,
+        h("div", { class: "ember" }, gateScale()),
+      ),
+    ],
     shut: [votes, h("div", { class: "track" }, gateBar)],
   };
   roving(axis);
@@ -165,8 +176,9 @@ export const makeInspector = ({ part, chapter, samples, w2, paint, thumbnail, on
     }
     pulledLine.setAttribute("visibility", Number.isNaN(pins.z[channel]) ? "hidden" : "visible");
     meanWords.setAttribute("x", place(mean));
-    meanWords.setAttribute("dx", mean > 0.3 * most ? -8 : 8);
-    meanWords.setAttribute("text-anchor", mean > 0.3 * most ? "end" : "start");
+    const room = (chart.clientWidth || 200) * (0.5 - (0.5 * mean) / most); // right of the line
+    meanWords.setAttribute("dx", room < 90 ? -8 : 8);
+    meanWords.setAttribute("text-anchor", room < 90 ? "end" : "start");
     meanWords.textContent = `mean ${number(mean)}`;
     ends.forEach((end, i) => (end.textContent = number((i - 1) * most, i === 1 ? 0 : 1)));
     chart.setAttribute(
@@ -176,7 +188,7 @@ export const makeInspector = ({ part, chapter, samples, w2, paint, thumbnail, on
     );
     lost.textContent = turn ? "Same mean, same gate." : "Where a number stood is lost.";
     const pulled = Number.isNaN(pins.z[channel]) ? [] : [`, pulled to ${number(now.z[channel])}`];
-    meanIs.replaceChildren(math("z", channel), ` = mean of map ${channel} = `, bold(mean), ...pulled);
+    meanIs.replaceChildren(math("z", channel), " = its mean = ", bold(mean), ...pulled);
     meanBar.style.width = `${Math.min(70, 40 * Math.abs(now.z[channel]))}px`;
   };
 
@@ -194,18 +206,14 @@ export const makeInspector = ({ part, chapter, samples, w2, paint, thumbnail, on
       `(${number(now.logits[c])}) = `,
       bold(now.computed[c]),
     ];
-    const instead = !Number.isNaN(pins.gate[c])
-      ? [`; set to `, bold(now.gates[c])]
-      : donor
-        ? [`; the ${donor}'s is `, bold(now.gates[c])]
-        : [];
-    sum.replaceChildren(
-      h("span", {}, ...terms, "= ", bold(now.logits[c])),
-      " ",
-      h("span", {}, ...result(), ...instead),
-    );
-    opens.textContent = `Gate ${c} of ${samples.length} pictures: what opens it?`;
-    votes.replaceChildren("sum of votes ", number(now.logits[c]), h("br"), ...result(), ...instead);
+    const instead = () => {
+      if (!Number.isNaN(pins.gate[c])) return ["; set to ", bold(now.gates[c])];
+      return donor ? [`; the ${donor}’s is `, bold(now.gates[c])] : [];
+    };
+    sum.replaceChildren(h("span", {}, ...terms, "= ", bold(now.logits[c])));
+    gateIs.replaceChildren(...result(), ...instead());
+    opens.textContent = `${samples.length} pictures: what opens it?`;
+    votes.replaceChildren("sum of votes ", number(now.logits[c]), h("br"), ...result(), ...instead());
     gateBar.style.cssText = `background: ${paint.gate(now.gates[c])}; width: ${100 * now.gates[c]}%`;
     const width = axis.clientWidth || 300;
     const all = [...samples.map((sample) => sample.gates[c]), ...(picture ? [] : [now.computed[c]])];

@@ -3,7 +3,7 @@ import { clamp, number } from "./core.js";
 import { smooth } from "./curves.js";
 import { COLORS } from "./lamp_parts.js";
 import { fit, swing } from "./lamp_plots.js";
-import { guessed, instruction, lampInWords, onThisPicture, status, verdict } from "./lamp_words.js";
+import { blockNames, guessed, instruction, lampInWords, onThisPicture, status, verdict } from "./lamp_words.js";
 import { engine } from "./lamp_worker.js";
 import { rich } from "./rich.js";
 import { TRAIN } from "./training_controls.js";
@@ -152,7 +152,7 @@ export const drawer = (ui, { open, baselines, measured }) => {
       width: narrow ? column + 6 : column,
       height,
       gates: used,
-      names: blocks.map((layer) => `block ${layer}`),
+      names: blockNames(blocks),
       ring,
     };
     ui.bars.draw({ ...bars, follows: (b, c) => follows(s.probes, b * count + c).name });

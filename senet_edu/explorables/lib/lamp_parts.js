@@ -5,7 +5,7 @@ import { more } from "./lamp_options.js";
 import { pad } from "./lamp_pad.js";
 import { photos } from "./lamp_photos.js";
 import { bars, curves, fan } from "./lamp_plots.js";
-import { instruction } from "./lamp_words.js";
+import { blockNames, instruction } from "./lamp_words.js";
 import { rich } from "./rich.js";
 
 export const COLORS = ["red", "green", "blue"];
@@ -67,10 +67,7 @@ export const parts = ({ host, open, start, samples, options, on }) => {
   ui.faders = faders({ input: on.fader });
   ui.tabs = choice({
     label: "Block",
-    options: [
-      [0, "block 1"],
-      [1, "block 2"],
-    ],
+    options: blockNames([1, 2]).map((name, b) => [b, name]),
     value: 0,
     input: (b) => on.block(Number(b)),
   });

@@ -247,7 +247,7 @@ export const bars = ({ pick }) => {
       const whom = follows(b, c);
       option.setAttribute(
         "aria-label",
-        `gate ${c} of ${names[b]}: ${number(gates[b][c])}${whom ? `, follows ${whom}` : ""}`,
+        `gate ${c} of the ${names[b]}: ${number(gates[b][c])}${whom ? `, follows ${whom}` : ""}`,
       );
       option.setAttribute("aria-selected", String(b === ring[0] && c === ring[1]));
     });

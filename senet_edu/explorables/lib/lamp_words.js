@@ -4,6 +4,9 @@ import { number } from "./core.js";
 
 const off = (error) => number(error, 3);
 
+/** What the SE blocks are called. They have names and no numbers: the book counts from 0, and layers from 1. */
+export const blockNames = (layers) => (layers.length > 1 ? ["first block", "second block"] : ["block"]);
+
 /** A lamp's color from its place on the pad: hue in degrees, strength 0 (white) to 1. One channel is always 1. */
 export const color = (hue, strength) =>
   [5, 3, 1].map((n) => {

@@ -8,7 +8,7 @@ const GATES = {
   one: "all gates open",
   frozen: "mean gates",
   shuffled: "shuffled gates",
-  donor: "another class’s gates",
+  donor: "foreign gates",
   "": "own gates",
 };
 
@@ -41,7 +41,8 @@ export const makeCards = ({ classes, measured }) => {
   const element = h("div", { class: "cards" }, one.element, many.element);
   const draw = ({ now, base, kind, own }) => {
     many.element.hidden = own; // nothing was measured of a reader's network
-    many.title.textContent = `${measured.images.toLocaleString("en-US")} pictures, ${GATES[kind]}: right`;
+    const pictures = `${measured.images.toLocaleString("en-US")} pictures`;
+    many.title.replaceChildren(pictures, h("span", { class: "kind" }, `, ${GATES[kind]}`), ": right");
     const right = kind === "own" ? measured.right : measured.after[kind];
     if (!now || !base) {
       one.title.textContent = "This picture: how sure?";

@@ -10,6 +10,9 @@ export const pictureSays = ({ before, after, of }) => {
   return `It still says ${before.name}. One picture is a story.`;
 };
 
+/** What the network says with the other picture's gates, beside what the reader guessed, if anything. */
+export const swapSays = (name, p, guess) => `It says ${name}, ${percent(p)}.${guess ? ` You guessed ${guess}.` : ""}`;
+
 /** What stands on a block's strip: where all hidden units are off for this picture, all gates are one half. */
 export const stripSays = (own) => (own.every((gate) => Math.abs(gate - 0.5) < 5e-4) ? "asleep here: all gates ½" : "");
 
