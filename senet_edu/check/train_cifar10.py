@@ -107,7 +107,7 @@ def _random_flip(function: Callable[[Tensor], Tensor]) -> str | None:
     if (mirrored == equal(images.flip(3), second)).all():
         return "the same images are mirrored again in the second call: the coins must be new each time."
     if not 0.4 < share < 0.6:
-        return f"{share:.0%} of the images are mirrored; it should be about half."
+        return f"{100 * share:.0f} % of the images are mirrored; it should be about half."
     return None
 
 

@@ -205,7 +205,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         except ValueError as error:
             raise SystemExit(f"Error: {error}") from None
     path = store.keep("interventions", results, about, folder=args.out)
-    print(f"{path.name}: {results['accuracy']:.2%} untouched, {took:.0f} s")
+    print(f"{path.name}: {100 * results['accuracy']:.2f} % untouched, {took:.0f} s")
 
 
 if __name__ == "__main__":

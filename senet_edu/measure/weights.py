@@ -101,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise SystemExit(f"Error: {error}") from None
         name = entry["about"]["recipe"]["model"]
         size = (zoo.WEIGHTS / f"{name}.safetensors").stat().st_size
-        print(f"{name}: {entry['test_accuracy']:.2%} of the 10,000 test images, {size / 1e6:.2f} MB")
+        print(f"{name}: {100 * entry['test_accuracy']:.2f} % of the 10,000 test images, {size / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":

@@ -122,7 +122,7 @@ def run(args: dict[str, Any], argv: list[str]) -> None:
         if distributed.rank() == 0:
             accuracy = done.history[-1]["test_accuracy"]
             what = f"Accuracy on {recipe.holdout:,} held-out training images" if recipe.holdout else "Test accuracy"
-            print(f"{what} {accuracy:.2%}. Weights: {Path(rest['out']) / 'model.safetensors'}")
+            print(f"{what} {100 * accuracy:.2f} %. Weights: {Path(rest['out']) / 'model.safetensors'}")
 
 
 def main(argv: list[str] | None = None) -> None:

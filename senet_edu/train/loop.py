@@ -233,7 +233,7 @@ class Training:
         found = self.step.peek()
         if found is not None:
             loss, accuracy = found
-            self.bar.set_postfix(loss=f"{loss:.3f}", acc=f"{accuracy:.1%}", epoch=self.epoch + 1)
+            self.bar.set_postfix(loss=f"{loss:.3f}", acc=f"{100 * accuracy:.1f} %", epoch=self.epoch + 1)
             self._finite(loss)
 
     def _finite(self, loss: float) -> None:

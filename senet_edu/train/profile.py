@@ -51,6 +51,6 @@ def profile_steps(recipe: Recipe, data: ImageData, device: str | torch.device | 
     if not on_gpu:
         parts = {event.key: event.cpu_time_total / 1e3 for event in events if event.key in PARTS}  # ms
         whole = sum(parts.values())
-        lines += [f"{name:15}{parts[name] / done:9.2f} ms a step  {parts[name] / whole:4.0%}" for name in PARTS]
+        lines += [f"{name:15}{parts[name] / done:9.2f} ms a step  {100 * parts[name] / whole:3.0f} %" for name in PARTS]
     key = "self_device_time_total" if on_gpu else "self_cpu_time_total"
     return "\n".join(lines) + "\n\n" + events.table(sort_by=key, row_limit=12, max_name_column_width=48)

@@ -42,7 +42,7 @@ def test_command_line_trains_and_records_itself(tmp_path: Path, capsys: pytest.C
     assert about["command"] == f"python -m senet_edu.train {line}"
     assert about["recipe"]["seed"] == 4 and about["recipe"]["model_options"] == {"zero_init_residual": True}
     out = capsys.readouterr().out
-    assert f"Test accuracy {row['test_accuracy']:.2%}" in out and str(tmp_path / "model.safetensors") in out
+    assert f"Test accuracy {100 * row['test_accuracy']:.2f} %" in out and str(tmp_path / "model.safetensors") in out
 
 
 def test_accuracy_on_held_out_images_is_not_called_that_of_the_test(tmp_path: Path, capsys) -> None:

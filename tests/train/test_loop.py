@@ -96,7 +96,7 @@ def test_the_bar_counts_steps_and_shows_loss_and_accuracy(data: ImageData, capfd
     shown = capfd.readouterr().err
     row = run.history[0]
     assert "se_resnet8" in shown and "3/3" in shown
-    assert f"acc={row['train_accuracy']:.1%}, epoch=1, loss={row['train_loss']:.3f}" in shown
+    assert f"acc={100 * row['train_accuracy']:.1f} %, epoch=1, loss={row['train_loss']:.3f}" in shown
 
 
 # ---- What it leaves as it found it
