@@ -77,7 +77,7 @@ def test_it_ends_in_a_bold_sentence_with_a_number_and_what_comes_next(number: in
 
 @pytest.mark.parametrize("number", range(15))
 def test_shares_are_written_in_one_style(number: int) -> None:
-    r"""`92.5 %`, in prose, in what cells print and in verdicts; code, addresses and the audit's narrow columns aside."""
+    r"""`92.5 %`, in prose, in what cells print and in verdicts; code, addresses and columns of the audit aside."""
     prose = re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)|\$[^$]*\$", "", read(number), flags=re.DOTALL)
     shown = [out.get("text", "") + out.get("text/plain", "") for out in outputs(number)]
     verdicts = [out["text/html"] for out in outputs(number) if out.get("text/html", "").startswith("<se-verdict")]
