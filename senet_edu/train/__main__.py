@@ -111,7 +111,7 @@ def run(args: dict[str, Any], argv: list[str]) -> None:
     start = ["python"] if several == 1 else ["torchrun", "--nproc-per-node", str(several)]
     command = shlex.join([*start, "-m", "senet_edu.train", *argv])
     recipe = RECIPES[named].recipe if named else Recipe()
-    if args.get("model", recipe.model) == recipe.model:  # another model has options of its own
+    if args.get("model", recipe.model) == recipe.model and "attention" not in options:  # else they are another's
         options = recipe.model_options | options
     recipe = replace(recipe, **args, model_options=options)
     with distributed.process_group(device) as device:

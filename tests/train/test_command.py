@@ -45,6 +45,11 @@ def test_command_line_trains_and_records_itself(tmp_path: Path, capsys: pytest.C
     assert f"Test accuracy {100 * row['test_accuracy']:.2f} %" in out and str(tmp_path / "model.safetensors") in out
 
 
+def test_another_attention_does_not_inherit_the_reduction_of_a_recipe(tmp_path: Path) -> None:
+    command.main(f"--recipe laptop --model-option attention=eca --epochs 1 --sizes 0:16 --out {tmp_path}".split())
+    assert read_history(tmp_path)[0]["recipe"]["model_options"] == {"attention": "eca"}
+
+
 def test_accuracy_on_held_out_images_is_not_called_that_of_the_test(tmp_path: Path, capsys) -> None:
     command.main(f"--model resnet8 --epochs 1 --holdout 4 --out {tmp_path}".split())
     out = capsys.readouterr().out
