@@ -400,7 +400,7 @@ def test_precision_is_that_of_the_forward_pass_alone(data: ImageData, tmp_path: 
 def test_profile_says_where_the_time_goes(data: ImageData) -> None:
     text = profile_steps(TINY, data, steps=2)
     assert "2 steps of 16 images" in text and "convolution" in text
-    shares = [int(share) for share in re.findall(r"ms a step +(\d+)%", text)]
+    shares = [int(share) for share in re.findall(r"ms a step +(\d+) %", text)]
     assert len(shares) == len(PARTS) and abs(sum(shares) - 100) <= 2 and shares[1] > 5 and shares[2] > 5
     assert "1 steps of 53 images" in profile_steps(replace(TINY, batch_size=1000, holdout=9), data, steps=2)
     with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
