@@ -51,6 +51,10 @@
     event.preventDefault();
   });
 
+  // A table scrolls sideways before it breaks a short cell, or sets one word a line in a long one.
+  for (const cell of all(":is(.pst-scrollable-table-container, .output) > table td"))
+    if (!cell.querySelector(".math")) cell.classList.add(cell.textContent.trim().length <= 14 ? "whole" : "prose");
+
   // Code can be copied, without the prompts and outputs of a console; on paper it is whole, unless it is long.
   for (const box of all("div.highlight")) {
     box.classList.toggle("short", box.querySelector("pre").textContent.trim().split("\n").length <= 16);

@@ -85,6 +85,35 @@ def test_names_in_a_table_are_not_broken(opened: Callable[..., Page]) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+@pytest.mark.parametrize("width", [360, 820])
+def test_a_short_cell_and_a_formula_in_a_table_stay_in_one_line(opened: Callable[..., Page], width: int) -> None:
+    page = opened("07_does_it_help", width)
+    lines = "(all) => all.map((one) => one.getBoundingClientRect().height)"
+    interval = page.locator("td").filter(has_text=re.compile(r"^−0.053 ± 0.002$"))
+    assert interval.evaluate_all("(all) => all.map((one) => getComputedStyle(one).whiteSpace)") == ["nowrap"]
+    page = opened("10_relatives", width)
+    page.locator("td .katex-html").first.wait_for(state="attached")
+    heights = page.locator("td .katex-html").filter(has_text=re.compile(r"^C×H×W$")).evaluate_all(lines)
+    assert heights and max(heights) < 30
+
+
+def test_on_a_phone_the_number_of_an_equation_stands_below_it(opened: Callable[..., Page]) -> None:
+    page = opened("02_squeeze", 360)
+    number = page.locator(".katex-tag").first
+    number.wait_for()
+    # KaTeX lays it over the right end of its line, and so over a formula as wide as the page
+    assert number.evaluate("(e) => [getComputedStyle(e).position, getComputedStyle(e).display]") == ["static", "block"]
+
+
+def test_no_row_of_the_front_page_holds_a_single_card(opened: Callable[..., Page]) -> None:
+    page = opened("index", 820)
+    tops = "(list) => [...list.children].map((one) => Math.round(one.getBoundingClientRect().top))"
+    groups = page.locator(".se-doors, .se-chapters > ul")
+    for group in groups.all()[:1] + groups.all()[2:]:  # the first group of chapters is one chapter
+        found = group.evaluate(tops)
+        assert min(map(found.count, found)) > 1
+
+
 @pytest.mark.parametrize("name", ["02_squeeze", "03_excitation", "04_rescale"])
 def test_a_chapter_s_figure_begins_high(site: Path, page_factory: Callable[..., Page], name: str) -> None:
     page = page_factory(1280, 800)
