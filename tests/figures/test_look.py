@@ -72,6 +72,31 @@ def test_in_forced_colors_what_is_chosen_can_be_seen(figure_page: Callable, axe:
     assert set(page.evaluate(kept, f"se-{name}")) <= {"none"}
 
 
+# What is chosen and looks the same when the keyboard is at it: neither it, nor its label or row, has another outline.
+UNSEEN = """(tag) => {
+  const root = document.querySelector(tag).shadowRoot;
+  const outline = (one) => ((s) => `${s.outlineStyle} ${s.outlineWidth} ${s.outlineColor}`)(getComputedStyle(one));
+  const chosen = [...root.querySelectorAll("input:checked, button[aria-pressed=true]")];
+  root.activeElement?.blur();
+  return chosen.filter((one) => one.checkVisibility() && !one.matches(":disabled")).flatMap((one) => {
+    const places = [one, one.closest("label"), one.closest("tr")].filter(Boolean);
+    const before = places.map(outline).join();
+    one.focus();
+    const same = places.map(outline).join() === before;
+    one.blur();
+    return same ? [one.outerHTML.slice(0, 140)] : [];
+  });
+}"""
+
+
+@every_figure
+def test_in_forced_colors_the_keyboard_is_seen_at_what_is_chosen(figure_page: Callable, name: str) -> None:
+    page = figure_page(shown(name), forced_colors="active")
+    drawn(page)
+    page.keyboard.press("Tab")  # from now on a focus is one of the keyboard
+    assert page.evaluate(UNSEEN, f"se-{name}") == []
+
+
 # Marks without text, by their number: those with a ground of their own, and those that have nothing but that ground.
 MARKS = """(tag) => {
   const host = document.querySelector(tag);
@@ -89,6 +114,8 @@ MARKS = """(tag) => {
 @every_figure
 def test_in_forced_colors_no_mark_is_lost_whatever_the_theme(figure_page: Callable, name: str) -> None:
     page = figure_page(shown(name))
+    if name == "block":  # its network has marks of its own to draw
+        page.wait_for_function("document.querySelector('se-block').result?.answer")
     drawn(page)
     before = page.evaluate(MARKS, f"se-{name}")
     for scheme in ("light", "dark"):  # the system's; the page's theme stays light
