@@ -122,8 +122,8 @@ def finish_page(app: Sphinx, pagename: str, template: str, context: dict[str, An
 def more_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
     """The page for addresses that do not exist."""
     body = (
-        "<h1>There is no such page</h1><p>The address may be old or have a typing error. The contents beside this text "
-        f'lead everywhere, and the <a href="{app.config.root_doc}.html">first page</a> has the whole list.</p>'
+        "<h1>There is no such page</h1><p>The address may be old or have a typing error. The list of contents leads "
+        f'everywhere, and so does the <a href="{app.config.root_doc}.html">first page</a>.</p>'
     )
     yield "404", {"title": "There is no such page", "body": body}, "page.html"
 

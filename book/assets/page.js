@@ -30,6 +30,14 @@
     dataset.theme = before;
   });
 
+  // The contents show the page one is on.
+  const [side, here] = [document.querySelector("#contents"), document.querySelector("#contents [aria-current]")];
+  const show = () => {
+    if (here) side.scrollTop = here.offsetTop - side.clientHeight / 2;
+  };
+  show();
+  side.addEventListener("toggle", show);
+
   // A menu closes when something in it was chosen.
   for (const menu of all("[popover]"))
     menu.addEventListener("click", ({ target }) => {
@@ -45,7 +53,7 @@
 
   addEventListener("keydown", (event) => {
     if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey)) return;
-    const [side, field] = [document.querySelector("#contents"), document.querySelector('[role="search"] input')];
+    const field = document.querySelector('[role="search"] input');
     if (!field.checkVisibility()) side.showPopover?.();
     field.focus();
     event.preventDefault();

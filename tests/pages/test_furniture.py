@@ -32,6 +32,13 @@ def test_contents_stand_beside_the_text_where_there_is_room(chapter: Callable[..
     assert not page.locator(".menu").is_visible()
 
 
+def test_contents_show_the_page_one_is_on(page_factory: Callable[..., Page], site: Path) -> None:
+    page = page_factory(1280, 400)
+    page.goto((site / "14_reproduce.html").as_uri())
+    box = page.locator("#contents [aria-current=page]").bounding_box()
+    assert 0 < box["y"] < 400 - box["height"]
+
+
 @pytest.mark.parametrize("width", [360, 820])
 def test_contents_slide_in_elsewhere(chapter: Callable[..., Page], width: int) -> None:
     page = chapter(width)
