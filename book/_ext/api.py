@@ -23,6 +23,10 @@ def as_markup(app: Sphinx, what: str, name: str, obj: object, options: Any, line
             found += ["::", ""]
         said = line or said  # the last line with text
         found.append(line if code else escaped(line))
+    if lines and lines[0].startswith("Alias for field number"):
+        found.clear()  # Python's own words for a named tuple's field
+    elif what == "attribute":  # napoleon takes what stands before a colon in its first line for a type
+        found[:0] = ["..", ""]
     lines[:] = found
 
 

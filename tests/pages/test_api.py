@@ -30,6 +30,9 @@ def test_arguments_and_errors_are_set(site: Path) -> None:
     for part in ("Parameters", "Raises", "channel_dim", "Equation 2", "<strong>reduction</strong>"):
         assert part in block, part
     assert "system-message" not in text and "problematic" not in text
+    field = text[text.index('id="senet_edu.analysis.Observation.limit"') :]
+    assert "<p>Ours: the paper states none.</p>" in field[: field.index("</dl>")]
+    assert "Alias for field number" not in text
 
 
 def test_a_docstring_becomes_markup_without_surprises() -> None:

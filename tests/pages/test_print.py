@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,3 +73,11 @@ def test_no_link_leads_to_the_disk_of_who_printed_it(pdf: PdfReader) -> None:
     ]
     assert any(link.startswith("https://senet-edu.github.io/senet-edu/03_excitation.html") for link in links)
     assert [link for link in links if link.startswith("file:")] == []
+
+
+def test_no_reference_is_torn_from_its_label(pdf: PdfReader) -> None:
+    first = next(index for _, title, index in bookmarks(pdf) if title == "References")
+    last = next(index for _, title, index in bookmarks(pdf) if title == "Answers")
+    sheets = [" ".join(sheet.extract_text().split()) for sheet in pdf.pages[first:last]]
+    assert len(sheets) > 2
+    assert [text[-40:] for text in sheets if re.search(r"\[\w+\+?\d+\]( ?\([\d, ]+\))?( \d+)?$", text)] == []
