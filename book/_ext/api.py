@@ -31,9 +31,9 @@ def as_markup(app: Sphinx, what: str, name: str, obj: object, options: Any, line
 
 
 def escaped(line: str) -> str:
-    parts = re.split(r"(`+[^`]+`+)", line)
+    parts = re.split(r"(`+[^`]+`+|(?<![\w*])\*\w[^*`]*\*(?![\w*]))", line)  # code, and words that are *stressed*
     parts[::2] = [re.sub(r"([*|]|(?<=\w)_(?!\w))", r"\\\1", part) for part in parts[::2]]
-    parts[1::2] = [f"``{part.strip('`')}``" for part in parts[1::2]]
+    parts[1::2] = [f"``{part.strip('`')}``" if part[0] == "`" else part for part in parts[1::2]]
     return re.sub(r"(^|: )(\s*[A-Za-z])\.(?=\s|$)", r"\1\2\\.", "".join(parts))  # no list begins with "C."
 
 

@@ -37,9 +37,9 @@ def test_arguments_and_errors_are_set(site: Path) -> None:
 
 def test_a_docstring_becomes_markup_without_surprises() -> None:
     as_markup = runpy.run_path(str(ROOT / "book" / "_ext" / "api.py"))["as_markup"]
-    lines = ["A * b, |t| and `x`:", "", "    y_c = a * b", "", "Args:", "    channels: C.", "    x_: `(N, C)`."]
+    lines = ["A * b, *not* |t| and `x`:", "", "    y_c = a * b", "", "Args:", "    channels: C.", "    x_: `(N, C)`."]
     as_markup(None, "", "", None, None, lines)
     assert lines == [
-        "A \\* b, \\|t\\| and ``x``:", "", "::", "", "    y_c = a * b", "", "Args:", "    channels: C\\.",
+        "A \\* b, *not* \\|t\\| and ``x``:", "", "::", "", "    y_c = a * b", "", "Args:", "    channels: C\\.",
         "    x\\_: ``(N, C)``.",
     ]  # fmt: skip
