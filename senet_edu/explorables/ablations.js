@@ -5,9 +5,9 @@ import { choice, clamp, figure, frame, h, number, signed, svg } from "./lib/core
 import plotCss from "./lib/dotplot.css";
 import { axis, ticks } from "./lib/dotplot.js";
 
-/** Names beside their dots: of `dots` [{ x, y, name, must }], the important ones first, each name goes to the first side
-    where it covers no dot and no other name, or is left out; one that `must` be there takes the side with more room.
-    `within` is [left, top, right, bottom]. Returns { x, y, anchor, name } of each. */
+/** Names beside their dots: of `dots` [{ x, y, name, must }], the important ones first, each name goes to the first
+    side where it covers no dot and no other name, or is left out; one that `must` be there takes the side with more
+    room. `within` is [left, top, right, bottom]. Returns { x, y, anchor, name } of each. */
 const beside = (dots, [left, top, right, bottom]) => {
   const meets = (a, b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];
   const taken = dots.map(({ x, y }) => [x - 5, y - 5, x + 5, y + 5]);

@@ -286,7 +286,8 @@ figure("se-lamp", (root, { open, samples, trained, measured, baselines, simd = t
       const used = s.view?.se.used ?? [],
         { name } = follows(s.probes, b * (used[0]?.length ?? 0) + c);
       self.say(
-        `Gate ${c} of the ${blockNames(s.options.layers)[b]}: ${number(used[b]?.[c] ?? 0.5)}${name && `, follows ${name}`}.`,
+        `Gate ${c} of the ${blockNames(s.options.layers)[b]}: ` +
+          `${number(used[b]?.[c] ?? 0.5)}${name && `, follows ${name}`}.`,
       );
       draw();
     },

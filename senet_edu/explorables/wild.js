@@ -157,7 +157,7 @@ figure("se-wild", (root, { networks, side }, self) => {
       h("i", { class: "key se" }),
       "SE ",
       h("i", { class: "key rest" }),
-      `all else. One image of ${side} × ${side}.`,
+      `all else. One image of ${side}\u00a0×\u00a0${side}.`,
     ),
     h("div", { class: "views" }, chart, h("div", { class: "panel" }, verdict, title, words, table)),
     which,

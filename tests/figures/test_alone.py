@@ -29,7 +29,7 @@ def middle(box: dict[str, float]) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
-# The least size of type on the screen, in its pixels, and how far the figure goes beyond the window's side.
+# The least size of type on the screen, in its pixels, and how far the figure goes beyond the window's side and its end.
 SEEN = """(tag) => {
   const host = document.querySelector(tag);
   const scale = host.getBoundingClientRect().width / host.offsetWidth;
@@ -42,7 +42,9 @@ SEEN = """(tag) => {
     least = Math.min(least, parseFloat(getComputedStyle(parent).fontSize) * (matrix ? matrix.d : scale));
   }
   const { left, top, right, bottom } = host.getBoundingClientRect();
-  return { least, box: [left, top, right, bottom].map(Math.round), beyond: host.scrollWidth - host.clientWidth };
+  const box = [left, top, right, bottom].map(Math.round);
+  const [beyond, below] = [host.scrollWidth - host.clientWidth, host.scrollHeight - host.clientHeight];
+  return { least, box, beyond, below };
 }"""
 
 
@@ -52,6 +54,9 @@ def test_it_is_large_in_a_large_window(figure_page: Callable, name: str) -> None
     seen = page.evaluate(SEEN, f"se-{name}")
     assert seen["least"] >= 17.5
     assert seen["box"] == [0, 0, 1920, 1080] and seen["beyond"] == 0
+    if name != "provenance":  # which shows the source of tests, as long as they are
+        page.wait_for_function(f"(({SEEN})('se-{name}')).below === 0")
+    assert page.locator(f"se-{name}").evaluate("e => getComputedStyle(e).backgroundColor") != "rgba(0, 0, 0, 0)"
     page.keyboard.press("Escape")
     page.locator(f"se-{name} .alone").press("Escape")
     drawn(page)

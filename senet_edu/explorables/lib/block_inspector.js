@@ -160,7 +160,7 @@ export const makeInspector = ({ part, chapter, samples, w2, paint, thumbnail, on
     const largest = Math.max(...counts);
     const place = (value) => `${50 + 50 * clamp(value / most, -1, 1)}%`;
     bars.forEach((bar, i) => {
-      const height = 70 * Math.sqrt(counts[i] / largest); // by the root, so that a few are seen, too
+      const height = 60 * Math.sqrt(counts[i] / largest); // by the root, so that a few are seen; below the words
       for (const [key, value] of Object.entries({
         x: `${(100 * i) / BINS}%`,
         width: `${80 / BINS}%`,
