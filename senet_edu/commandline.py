@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+P, T = ParamSpec("P"), TypeVar("T")
 
 
 def parse_option(text: str) -> tuple[str, Any]:
@@ -34,11 +37,23 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def guarded(main: Callable[[], object]) -> None:
-    """Run a command that ends with a line, and no traceback, where data or an argument is wrong, or by Ctrl-C."""
-    try:
-        main()
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"Error: {error}") from None
-    except KeyboardInterrupt:
-        raise SystemExit("\nStopped.") from None
+def guarded(stopped: str = "Stopped.") -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Make a command end with a line, and no traceback, where data or an argument is wrong, or by Ctrl-C.
+
+    Args:
+        stopped: what is said after Ctrl-C.
+    """
+
+    def guard(main: Callable[P, T]) -> Callable[P, T]:
+        @wraps(main)
+        def run(*args: P.args, **options: P.kwargs) -> T:
+            try:
+                return main(*args, **options)
+            except (OSError, ValueError) as error:
+                raise SystemExit(f"Error: {error}") from None
+            except KeyboardInterrupt:
+                raise SystemExit(f"\n{stopped}") from None
+
+        return run
+
+    return guard

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 import execute_notebooks
@@ -21,28 +22,30 @@ def test_numbers_that_count_nothing_are_refused(text: str) -> None:
 
 @pytest.mark.parametrize("error", [FileNotFoundError("no data"), ValueError("no data")])
 def test_what_is_wrong_is_said_in_a_line(error: Exception) -> None:
+    @guarded()
     def main() -> None:
         raise error
 
     with pytest.raises(SystemExit, match="^Error: no data$") as ended:
-        guarded(main)
+        main()
     assert ended.value.__suppress_context__
 
 
 def test_ctrl_c_is_no_traceback_and_another_fault_is_one() -> None:
     for error, seen in ((KeyboardInterrupt(), SystemExit), (KeyError("x"), KeyError)):
 
+        @guarded("Stopped. It goes on.")
         def main(error: BaseException = error) -> None:
             raise error
 
-        with pytest.raises(seen):
-            guarded(main)
+        with pytest.raises(seen, match="It goes on" if seen is SystemExit else "x"):
+            main()
 
 
 @pytest.mark.parametrize("name", measure.NAMES)
 def test_every_measurement_is_guarded_and_counts_from_one(name: str) -> None:
     text = Path(measure.__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
-    assert text.endswith('if __name__ == "__main__":\n    guarded(main)\n') and "type=int" not in text
+    assert re.search(r"^@guarded\(.*\)\ndef main\(", text, re.MULTILINE) and "type=int" not in text
 
 
 @pytest.mark.parametrize("content", [None, "text"])

@@ -357,6 +357,7 @@ def measure(
     return failed
 
 
+@guarded("Stopped. The same command goes on with the runs that are missing.")
 def main(argv: Sequence[str] | None = None, protocol: Protocol = REDUCED) -> None:
     argv = sys.argv[1:] if argv is None else list(argv)
     parser = argparse.ArgumentParser(
@@ -373,25 +374,20 @@ def main(argv: Sequence[str] | None = None, protocol: Protocol = REDUCED) -> Non
     parser.add_argument("--workers", type=positive, default=torch.get_num_threads(), help="at once (%(default)s)")
     args = parser.parse_args(argv)
     command = store.typed(parser.prog, argv)
-    try:
-        failed = measure(
-            SHORT if args.short else protocol,
-            args.data,
-            args.rows,
-            args.seeds,
-            device=args.device,
-            workers=args.workers,
-            folder=args.out,
-            command=command,
-            progress=sys.stderr.isatty(),
-        )
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"Error: {error}") from None
-    except KeyboardInterrupt:
-        raise SystemExit("\nStopped. The same command goes on with the runs that are missing.") from None
+    failed = measure(
+        SHORT if args.short else protocol,
+        args.data,
+        args.rows,
+        args.seeds,
+        device=args.device,
+        workers=args.workers,
+        folder=args.out,
+        command=command,
+        progress=sys.stderr.isatty(),
+    )
     if failed:
         raise SystemExit("\n".join(["These runs failed; all others are kept:", *failed]))
 
 
 if __name__ == "__main__":
-    guarded(main)
+    main()

@@ -399,6 +399,7 @@ def left(place: Place) -> str:
     return "\n".join([*lines, f"{'all':20}{'':5} about {total / 60:.0f} minutes"])
 
 
+@guarded("Stopped. The same command goes on.")
 def main(argv: Sequence[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else list(argv)
     parser = argparse.ArgumentParser(
@@ -413,19 +414,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not args.minutes > 0:
         parser.error(f"argument --minutes: must be more than 0, got {args.minutes:g}")
     command = store.typed(parser.prog, argv)
-    try:
-        device = torch.device("cpu") if args.dry_run else usable(args.device)
-        place = Place(device, args.out, args.work, command)
-        if not args.dry_run:
-            failed = measure(place, 60 * args.minutes)
-            if failed:
-                print("\n".join(["These failed, and are tried again next time:", *failed]))
-        print(left(place))
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"Error: {error}") from None
-    except KeyboardInterrupt:
-        raise SystemExit("\nStopped. The same command goes on.") from None
+    device = torch.device("cpu") if args.dry_run else usable(args.device)
+    place = Place(device, args.out, args.work, command)
+    if not args.dry_run:
+        failed = measure(place, 60 * args.minutes)
+        if failed:
+            print("\n".join(["These failed, and are tried again next time:", *failed]))
+    print(left(place))
 
 
 if __name__ == "__main__":
-    guarded(main)
+    main()

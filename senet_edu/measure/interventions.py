@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Generator, Tensor, nn
+from tqdm.auto import tqdm
 
 from senet_edu import store, zoo
 from senet_edu.analysis import (
@@ -37,11 +38,7 @@ from senet_edu.analysis import (
 )
 from senet_edu.commandline import guarded, positive
 from senet_edu.data import ImageData, load_cifar10
-from senet_edu.extras import extra
 from senet_edu.zoo import load_pretrained
-
-with extra("train"):
-    from tqdm.auto import tqdm
 
 HOLDS = {
     "results/interventions.json": store.Holding(
@@ -168,6 +165,7 @@ def extended(
     return whole, whole.pop("about")
 
 
+@guarded()
 def main(argv: Sequence[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else list(argv)
     parser = argparse.ArgumentParser(
@@ -200,13 +198,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     took = about["seconds"]
     if stored is not None:
-        try:
-            results, about = extended(stored, results, about)
-        except ValueError as error:
-            raise SystemExit(f"Error: {error}") from None
+        results, about = extended(stored, results, about)
     path = store.keep("interventions", results, about, folder=args.out)
     print(f"{path.name}: {100 * results['accuracy']:.2f} % untouched, {took:.0f} s")
 
 
 if __name__ == "__main__":
-    guarded(main)
+    main()

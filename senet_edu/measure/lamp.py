@@ -152,6 +152,7 @@ def measure(
     return {"rows": found, "by_hand": by_hand(), "test_pictures": lamp.TEST, "seconds": seconds}
 
 
+@guarded("Stopped. The same command goes on with the runs that are missing.")
 def main(argv: Sequence[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else list(argv)
     parser = argparse.ArgumentParser(
@@ -163,12 +164,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=store.RESULTS, help="folder (%(default)s)")
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
-    try:
-        results = measure(args.rows, args.seeds, partial=args.partial, progress=True)
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"Error: {error}") from None
-    except KeyboardInterrupt:
-        raise SystemExit("\nStopped. The same command goes on with the runs that are missing.") from None
+    results = measure(args.rows, args.seeds, partial=args.partial, progress=True)
     about = store.about(
         torch.device("cpu"),
         command=store.typed(parser.prog, argv),
@@ -185,4 +181,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    guarded(main)
+    main()

@@ -139,6 +139,7 @@ def measure(data: ImageData, variants: dict[str, Variant], reference: int = 500)
     return results
 
 
+@guarded()
 def main(argv: Sequence[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else list(argv)
     parser = argparse.ArgumentParser(
@@ -167,4 +168,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    guarded(main)
+    main()

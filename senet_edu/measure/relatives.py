@@ -75,6 +75,7 @@ def keep(nets: dict[str, nn.Sequential], about: dict, folder: Path) -> Path:
     return folder / FILE
 
 
+@guarded()
 def main(argv: Sequence[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else list(argv)
     parser = argparse.ArgumentParser(
@@ -100,4 +101,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    guarded(main)
+    main()

@@ -211,6 +211,7 @@ def measure(images: int, rounds: int, device: torch.device) -> dict[str, Any]:
     }
 
 
+@guarded()
 def main(argv: Sequence[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else list(argv)
     parser = argparse.ArgumentParser(
@@ -246,4 +247,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    guarded(main)
+    main()

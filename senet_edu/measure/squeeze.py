@@ -18,17 +18,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from tqdm.auto import tqdm
 
 from senet_edu import store, zoo
 from senet_edu.commandline import guarded, positive
 from senet_edu.data import load_cifar10, normalize
-from senet_edu.extras import extra
 from senet_edu.modes import evaluating
 from senet_edu.se import SEBlock
 from senet_edu.zoo import load_pretrained
-
-with extra("train"):
-    from tqdm.auto import tqdm
 
 HOLDS = {
     "results/squeeze.json": store.Holding(
@@ -68,6 +65,7 @@ def measure(images: Tensor) -> dict[str, list[list[float]]]:
     return {name: torch.quantile(values.double(), at, dim=0).tolist() for name, values in z.items()}
 
 
+@guarded()
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         "python -m senet_edu.measure.squeeze", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -77,10 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser.parse_args(argv)
     if options.images is not None and options.images < 2:
         parser.error(f"--images must be 2 or more, got {options.images}")
-    try:
-        images = load_cifar10(download=False).train_images[: options.images]
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"Error: {error}") from None
+    images = load_cifar10(download=False).train_images[: options.images]
     torch.set_num_threads(1)
     start = time.perf_counter()
     limits = measure(images)
@@ -98,4 +93,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    guarded(main)
+    main()

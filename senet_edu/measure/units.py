@@ -102,6 +102,7 @@ def measure(folders: Sequence[Path], images: Tensor) -> dict[str, Any]:
     return {"images": len(images), "networks": networks}
 
 
+@guarded()
 def main(argv: Sequence[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else list(argv)
     parser = argparse.ArgumentParser(
@@ -128,4 +129,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    guarded(main)
+    main()

@@ -89,20 +89,18 @@ def measure(run: Path) -> dict[str, Any]:
     return entries[name]
 
 
+@guarded()
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         "python -m senet_edu.measure.weights", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("runs", nargs="+", type=Path, help="folders that senet_edu.train has written")
     for run in parser.parse_args(argv).runs:
-        try:
-            entry = measure(run)
-        except (OSError, ValueError) as error:
-            raise SystemExit(f"Error: {error}") from None
+        entry = measure(run)
         name = entry["about"]["recipe"]["model"]
         size = (zoo.WEIGHTS / f"{name}.safetensors").stat().st_size
         print(f"{name}: {100 * entry['test_accuracy']:.2f} % of the 10,000 test images, {size / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":
-    guarded(main)
+    main()
