@@ -132,25 +132,16 @@ def test_gates_for_each_pixel_are_kept() -> None:
     assert len(kept) == 3 and all("not one for each channel" in why for why in kept.values())
 
 
-def test_a_negative_gate_does_not_pass_a_relu() -> None:
+@pytest.mark.parametrize("behind, place", [([nn.ReLU()], "3"), ([], "0")], ids=["relu", "no relu"])
+def test_a_negative_gate_passes_no_relu(behind: list[nn.Module], place: str) -> None:
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Conv2d(3, 6, 1), nn.ReLU(), SEBlock(6, 2, gate="tanh", bias=True), nn.Conv2d(6, 4, 1))
-    model[2].fc2.bias.data = torch.tensor([-1.0, 1.0, -1.0, 1.0, 1.0, 1.0])
+    block = SEBlock(6, 2, gate="tanh", bias=True)
+    block.fc2.bias.data = torch.tensor([-1.0, 1.0, -1.0, 1.0, 1.0, 1.0])
+    model = nn.Sequential(nn.Conv2d(3, 6, 1), *behind, block, nn.Conv2d(6, 4, 1))
     x = torch.randn(4, 3, 5, 5)
     with torch.no_grad(), override_gates(model, means(model, x)):
         expected = model(x)
-    assert fold_gates(model, x).folded == {"2": "3"}
-    torch.testing.assert_close(model(x), expected)
-
-
-def test_a_negative_gate_goes_into_a_layer_with_no_relu_between() -> None:
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Conv2d(3, 6, 1), SEBlock(6, 2, gate="tanh", bias=True))
-    model[1].fc2.bias.data = torch.tensor([-1.0, 1.0, -1.0, 1.0, 1.0, 1.0])
-    x = torch.randn(4, 3, 5, 5)
-    with torch.no_grad(), override_gates(model, means(model, x)):
-        expected = model(x)
-    assert fold_gates(model, x).folded == {"1": "0"}
+    assert list(fold_gates(model, x).folded.values()) == [place]
     torch.testing.assert_close(model(x), expected)
 
 
