@@ -33,7 +33,8 @@
   // The contents show the page one is on.
   const [side, here] = [document.querySelector("#contents"), document.querySelector("#contents [aria-current]")];
   const show = () => {
-    if (here) side.scrollTop = here.offsetTop - side.clientHeight / 2;
+    const out = here && here.offsetTop + here.offsetHeight > side.clientHeight;
+    if (out) side.scrollTop = here.offsetTop - side.clientHeight / 2;
   };
   show();
   side.addEventListener("toggle", show);

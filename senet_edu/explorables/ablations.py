@@ -25,7 +25,7 @@ GROUPS = {
 }
 """What the groups of `ablations.ROWS` are called in a figure."""
 SHORT_NAMES = {
-    STANDARD: "SE, r = 4",
+    **{f"se_r{r}": f"SE, r = {r}" for r in (2, 4, 8, 16)},
     "frozen": "the same SE, gates frozen after training",
     "constant": "learned gates, the same for all images",
     "eca": "ECA, a relative of SE",

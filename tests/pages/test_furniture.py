@@ -37,6 +37,9 @@ def test_contents_show_the_page_one_is_on(page_factory: Callable[..., Page], sit
     page.goto((site / "14_reproduce.html").as_uri())
     box = page.locator("#contents [aria-current=page]").bounding_box()
     assert 0 < box["y"] < 400 - box["height"]
+    page = page_factory(1280, 860)  # where it is in view at rest, name and search stay at the top
+    page.goto((site / "07_does_it_help.html").as_uri())
+    assert page.evaluate("document.querySelector('#contents').scrollTop") == 0
 
 
 @pytest.mark.parametrize("width", [360, 820])
